@@ -1,0 +1,3 @@
+/** The public surface of gteway: what is not named here is not part of it. */
+export { errorCodes, GtewayError, isGtewayError } from './errors.js';
+export type { ErrorCode, GtewayErrorOptions } from './errors.js';

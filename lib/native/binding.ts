@@ -1,0 +1,42 @@
+/**
+ * Finds and loads the addon. The only file that touches the .node.
+ *
+ * Order: build/Release (compiled here), then prebuilds/<platform>-<arch>. PREBUILDS_ONLY=1 skips the first.
+ */
+import { existsSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { NativeBinding } from '../../types/binding.js';
+import { GtewayError } from '../errors.js';
+
+const require = createRequire(import.meta.url);
+
+/** The package's root, from lib/native as from dist/native. */
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+
+let loaded: NativeBinding | undefined;
+
+/** The addon, loaded on first use. Throws ERR_NATIVE_LOAD saying what was tried and what to do. */
+export function binding(): NativeBinding {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): NativeBinding {
+  try {
+    const nodeGypBuild = require('node-gyp-build') as (directory: string) => NativeBinding;
+    return nodeGypBuild(root);
+  } catch (cause) {
+    const places = [join(root, 'build', 'Release'), join(root, 'prebuilds', `${process.platform}-${process.arch}`)];
+    const tried = places.map((place) => `  ${place}: ${existsSync(place) ? 'present' : 'not there'}`).join('\n');
+    throw new GtewayError(
+      'ERR_NATIVE_LOAD',
+      `gteway's native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}: ` +
+        `${(cause as Error).message}\nTried:\n${tried}\n` +
+        'Run `npm rebuild gteway` on the machine that runs it (needs CMake ≥ 3.22 and a C++20 compiler). ' +
+        'If the package was installed with --ignore-scripts, its install step never ran.',
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,10 @@
+// The addon's table of contents.
+#include "addon/boundary.hpp"
+
+static Napi::Object init(Napi::Env env, Napi::Object exports) {
+  using namespace gteway::addon;
+  guard(env, [&] { (void)env; });
+  return exports;
+}
+
+NODE_API_MODULE(gteway, init)

@@ -1,0 +1,53 @@
+// What every file of the addon shares: each one reads JS values into plain data, calls the core, converts the
+// result, and lets guard() turn a native error into a JS one. No logic lives in addon/.
+#pragma once
+
+#include <napi.h>
+
+#include <exception>
+#include <new>
+
+#include "base/error.hpp"
+
+namespace gteway::addon {
+
+// An Error object with `code`; lib/native/errors.ts makes a GtewayError of it.
+inline Napi::Error to_js(Napi::Env env, const Error& error) {
+  Napi::Error result = Napi::Error::New(env, error.what());
+  result.Set("code", Napi::String::New(env, std::string(error_code_name(error.code))));
+  return result;
+}
+
+// The exception being handled, as our own error type. Call inside a catch block.
+inline Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kOutOfMemory, "out of memory");
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kInternal, error.what());
+  } catch (...) {
+    return Error(ErrorCode::kInternal, "an unknown native exception");
+  }
+}
+
+// Runs `body`; any C++ exception but node-addon-api's own leaves as a JS exception with a code.
+template <class Body>
+auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
+  try {
+    return body();
+  } catch (const Napi::Error&) {
+    throw;
+  } catch (...) {
+    throw to_js(env, current_error());
+  }
+}
+
+// One per file of bindings; called by addon.cpp for each environment (main thread and workers).
+void register_cpu(Napi::Env env, Napi::Object exports);
+void register_tokenizer(Napi::Env env, Napi::Object exports);
+void register_session(Napi::Env env, Napi::Object exports);
+
+}  // namespace gteway::addon

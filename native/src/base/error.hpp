@@ -1,0 +1,36 @@
+// The one error type of the native core. It is thrown while loading, validating and configuring; on worker
+// threads a failure is a value (std::exception_ptr or Error) handed to the request. Kernels never throw.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace gteway {
+
+// Each code is also a member of `ErrorCode` in lib/errors.ts; tests/errors.test.ts compares the two lists.
+enum class ErrorCode {
+  kInvalidArgument,   // our own TypeScript passed something malformed: a bug, reported instead of crashing
+  kModelInvalid,      // a model file is missing parts, corrupt, or contradicts itself
+  kModelUnsupported,  // a model file is fine, but needs something gteway does not have
+  kTokenizerInvalid,  // tokenizer data is malformed
+  kTokenizerUnsupported,  // tokenizer data asks for an algorithm gteway does not have
+  kRuntimeUnavailable,    // ONNX Runtime's shared library could not be found or opened
+  kDeviceUnavailable,     // the device asked for cannot be used here
+  kInferenceFailed,       // the engine failed while computing
+  kOverloaded,            // the queue is full
+  kClosed,                // the session was closed
+  kAborted,               // the caller cancelled
+  kOutOfMemory,           // an allocation failed
+  kInternal,              // a broken invariant
+};
+
+// "ERR_MODEL_INVALID" and so on: what JavaScript sees as `error.code`.
+std::string_view error_code_name(ErrorCode code) noexcept;
+
+struct Error : std::runtime_error {
+  Error(ErrorCode code_, const std::string& message) : std::runtime_error(message), code(code_) {}
+  ErrorCode code;
+};
+
+}  // namespace gteway

@@ -1,0 +1,15 @@
+#include "base/log.hpp"
+
+#include <atomic>
+
+namespace gteway {
+
+static std::atomic<LogHook> current_hook{nullptr};
+
+void set_log_hook(LogHook hook) noexcept { current_hook.store(hook, std::memory_order_release); }
+
+void log(LogLevel level, std::string_view source, std::string_view message) noexcept {
+  if (const LogHook hook = current_hook.load(std::memory_order_acquire)) hook(level, source, message);
+}
+
+}  // namespace gteway

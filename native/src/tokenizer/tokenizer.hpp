@@ -1,0 +1,72 @@
+// WordPiece tokenization as BERT models define it: normalize, split, match pieces, add special tokens.
+//
+// A Tokenizer is immutable once built and safe to use from any number of threads. It never reads files or
+// JSON: lib/tokenizer-json.ts parses and validates tokenizer.json and hands over the plain data below.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace gteway {
+
+// A token that is matched in the text before anything else, such as "[MASK]".
+struct AddedToken {
+  std::string content;  // UTF-8
+  int32_t id = 0;
+  bool single_word = false;  // match only where no word character stands beside it
+  bool lstrip = false;       // swallow white space before it
+  bool rstrip = false;       // swallow white space after it
+  bool normalized = false;   // match in the normalized text instead of the original
+  bool special = false;
+};
+
+struct TokenizerConfig {
+  std::vector<std::string> vocabulary_tokens;  // UTF-8, in any order, with vocabulary_ids beside it
+  std::vector<int32_t> vocabulary_ids;         // may have holes and duplicates
+  std::string unk_token;
+  std::string continuing_subword_prefix;    // "##"
+  uint32_t max_input_chars_per_word = 100;  // code points; a longer word is one unk_token
+  // BertNormalizer's four switches, after its own defaults were applied.
+  bool clean_text = true;
+  bool handle_chinese_chars = true;
+  bool strip_accents = true;
+  bool lowercase = true;
+  // What the post-processor puts around a single sequence: [CLS] … [SEP] for BERT.
+  std::vector<int32_t> prefix_ids;
+  std::vector<int32_t> suffix_ids;
+  std::vector<AddedToken> added_tokens;
+};
+
+class Tokenizer {
+ public:
+  static constexpr size_t kNoLimit = SIZE_MAX;
+
+  // Throws Error{kTokenizerInvalid} when the parts contradict each other (unk_token not in the vocabulary,
+  // …).
+  explicit Tokenizer(TokenizerConfig config);
+  ~Tokenizer();
+  Tokenizer(const Tokenizer&) = delete;
+  Tokenizer& operator=(const Tokenizer&) = delete;
+
+  // Appends the ids of `text` to `ids`, at most `max_tokens` of them, prefix and suffix counted: a text that
+  // has more is cut, its suffix kept, and true is returned. `text` is UTF-8; malformed bytes are read as
+  // U+FFFD.
+  bool encode(std::string_view text, size_t max_tokens, bool add_special_tokens,
+              std::vector<int32_t>& ids) const;
+
+  // How many ids encode() would append without a limit.
+  size_t count(std::string_view text, bool add_special_tokens) const;
+
+  // The token's text, empty when no token has this id. Of duplicates, the one that tokenizer.json lists last.
+  std::string_view token(int32_t id) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<const Impl> impl_;
+};
+
+}  // namespace gteway
