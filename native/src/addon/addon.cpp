@@ -3,7 +3,7 @@
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   using namespace gteway::addon;
-  guard(env, [&] { (void)env; });
+  guard(env, [&] { exports.Set("version", GTEWAY_VERSION); });
   return exports;
 }
 
