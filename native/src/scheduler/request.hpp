@@ -43,6 +43,7 @@ struct Embedded {
 using Completion = std::function<void(std::optional<Embedded> result, std::optional<Error> error)>;
 
 struct Submission {
+  uint64_t number = 0;  // the caller's name for it, unique within the scheduler; for cancel()
   TextBlock texts;
   EmbedOptions options;
   Completion done;

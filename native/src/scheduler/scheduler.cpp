@@ -106,8 +106,9 @@ void Scheduler::load(const MakeEngine& make_engine, const std::function<void(Loa
   if (failed) close();
 }
 
-uint64_t Scheduler::submit(Submission submission) {
+void Scheduler::submit(Submission submission) {
   auto call = std::make_shared<Call>();
+  call->number = submission.number;
   call->texts = std::move(submission.texts);
   call->options = submission.options;
   call->done = std::move(submission.done);
@@ -126,18 +127,15 @@ uint64_t Scheduler::submit(Submission submission) {
                 "the session's queue is full: " + std::to_string(texts_in_flight_) + " texts are in flight, " +
                     std::to_string(count) + " more would pass maxQueue (" + std::to_string(options_.max_queue) +
                     "). Try again later, or slow down");
-  call->number = next_call_++;
   texts_in_flight_ += count;
   all_calls_.push_back(call);
-  const uint64_t number = call->number;
   if (call->slices.empty()) {
     end_call(lock, call);
-    return number;
+    return;
   }
   calls_.push_back(std::move(call));
   lock.unlock();
   wake_.notify_all();
-  return number;
 }
 
 void Scheduler::cancel(uint64_t number) {

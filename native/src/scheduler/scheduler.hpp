@@ -50,10 +50,9 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Takes a call over; `submission.done` is called when it ended. Returns its number, for cancel(). Throws
-  // Error{kOverloaded} or Error{kClosed} instead, and then never calls `done`. Calls made while the engine is loading
-  // wait for it.
-  uint64_t submit(Submission submission);
+  // Takes a call over; `submission.done` is called when it ended. Throws Error{kOverloaded} or Error{kClosed} instead, and
+  // then never calls `done`. Calls made while the engine is loading wait for it.
+  void submit(Submission submission);
 
   // Ends a call with kAborted: what is queued is dropped, what is running is dropped when it is done. No effect on a
   // call that ended.
@@ -90,7 +89,6 @@ class Scheduler {
   size_t texts_in_flight_ = 0;
   size_t busy_workers_ = 0;
   size_t live_workers_ = 0;
-  uint64_t next_call_ = 1;
   bool ready_ = false;
   bool closing_ = false;
   std::function<void()> closed_;
