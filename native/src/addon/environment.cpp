@@ -16,8 +16,8 @@ std::shared_ptr<Mailbox> Mailbox::open(Napi::Env env) {
   const auto forget = [](napi_env, void* raw_context, void*) {
     delete static_cast<std::weak_ptr<Mailbox>*>(raw_context);
   };
-  const napi_status status = napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, context, forget, context,
-                                                             deliver_letters, &mailbox->wake_);
+  const napi_status status = napi_create_threadsafe_function(
+      env, nullptr, nullptr, name, 0, 1, context, forget, context, deliver_letters, &mailbox->wake_);
   if (status != napi_ok) {
     delete context;
     throw Napi::Error::New(env, "gteway: could not create a thread-safe function");
@@ -64,8 +64,8 @@ void Mailbox::close() {
 void Environment::create(Napi::Env env) {
   auto* environment = new Environment{Mailbox::open(env), {}};
   env.SetInstanceData(environment);
-  // A cleanup hook and not the instance data's destructor: it runs while JavaScript objects, our wraps among them, are
-  // still there, before the finalizers that would otherwise race with the threads it ends.
+  // A cleanup hook and not the instance data's destructor: it runs while JavaScript objects, our wraps among
+  // them, are still there, before the finalizers that would otherwise race with the threads it ends.
   env.AddCleanupHook(
       [](Environment* leaving) {
         const std::unordered_set<Closable*> open = leaving->open;

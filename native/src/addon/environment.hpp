@@ -1,7 +1,9 @@
-// What the addon keeps per JavaScript environment: the main thread has one, every worker_threads worker its own.
+// What the addon keeps per JavaScript environment: the main thread has one, every worker_threads worker its
+// own.
 //
-// Native threads never touch JavaScript. They post closures to the environment's mailbox; one thread-safe function wakes
-// the JS thread, which runs all that has arrived. Nothing is posted after teardown, and teardown waits for our threads.
+// Native threads never touch JavaScript. They post closures to the environment's mailbox; one thread-safe
+// function wakes the JS thread, which runs all that has arrived. Nothing is posted after teardown, and
+// teardown waits for our threads.
 #pragma once
 
 #include <napi.h>

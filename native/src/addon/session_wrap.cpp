@@ -1,4 +1,5 @@
-// NativeSession: the scheduler, its engine and its tokenizer, as one JavaScript object. Types: types/binding.d.ts.
+// NativeSession: the scheduler, its engine and its tokenizer, as one JavaScript object. Types:
+// types/binding.d.ts.
 #include <cstring>
 #include <optional>
 #include <string>
@@ -65,7 +66,8 @@ Value choice(const Napi::CallbackInfo& info, size_t index,
   const std::string given = text(info, index);
   for (const auto& [name, value] : choices)
     if (name == given) return value;
-  throw Error(ErrorCode::kInvalidArgument, "argument " + std::to_string(index) + " cannot be '" + given + "'");
+  throw Error(ErrorCode::kInvalidArgument,
+              "argument " + std::to_string(index) + " cannot be '" + given + "'");
 }
 
 class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable {
@@ -99,14 +101,15 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     EngineOptions engine;
     engine.model_path = text(info, 1);
     engine.dtype = text(info, 2);
-    engine.device = choice<Device>(
-        info, 3, {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}});
+    engine.device =
+        choice<Device>(info, 3, {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}});
     engine.device_id = static_cast<int>(number(info, 4));
     engine.gpu_memory_limit = static_cast<uint64_t>(number(info, 5));
     engine.threads = static_cast<size_t>(number(info, 6));
     engine.max_batch_tokens = static_cast<size_t>(number(info, 7));
     engine.ort_library = text(info, 9);
-    const SchedulerOptions options{.threads = engine.threads, .max_queue = static_cast<size_t>(number(info, 8))};
+    const SchedulerOptions options{.threads = engine.threads,
+                                   .max_queue = static_cast<size_t>(number(info, 8))};
     if (options.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");
 
     scheduler_ = std::make_unique<Scheduler>(
@@ -127,7 +130,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
 
   Napi::Value ready(const Napi::CallbackInfo&) { return loading_.Promise(); }
 
-  // (call, texts, pooling, normalize, truncate, maxTokens) → Promise<{data, tokens, truncated}>
+  // (call, texts, pooling, normalize, truncate, maxTokens, dimensions) → Promise<{data, tokens, truncated}>
   Napi::Value embed(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     return guard(env, [&]() -> Napi::Value {
@@ -141,12 +144,14 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
       submission.options.normalize = info[3].ToBoolean();
       submission.options.truncate = info[4].ToBoolean();
       submission.options.max_tokens = static_cast<size_t>(number(info, 5));
+      submission.options.dimensions = static_cast<size_t>(number(info, 6));
       submission.done = [this, call, mailbox = environment_.mailbox](std::optional<Embedded> result,
-                                                                    std::optional<Error> error) {
+                                                                     std::optional<Error> error) {
         // Shared: a letter is copyable, a result of megabytes must not be copied.
-        auto outcome = std::make_shared<std::pair<std::optional<Embedded>, std::optional<Error>>>(std::move(result),
-                                                                                                  std::move(error));
-        mailbox->post([this, call, outcome](Napi::Env js) { settle(js, call, outcome->first, outcome->second); });
+        auto outcome = std::make_shared<std::pair<std::optional<Embedded>, std::optional<Error>>>(
+            std::move(result), std::move(error));
+        mailbox->post(
+            [this, call, outcome](Napi::Env js) { settle(js, call, outcome->first, outcome->second); });
       };
       const Napi::Promise::Deferred deferred(env);
       pending_.emplace(call, deferred);
@@ -186,7 +191,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     return closing_->Promise();
   }
 
-  void settle(Napi::Env env, uint64_t call, const std::optional<Embedded>& result, const std::optional<Error>& error) {
+  void settle(Napi::Env env, uint64_t call, const std::optional<Embedded>& result,
+              const std::optional<Error>& error) {
     const auto found = pending_.find(call);
     const Napi::Promise::Deferred deferred = found->second;
     pending_.erase(found);
@@ -215,7 +221,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   Napi::Promise::Deferred loading_;
   std::optional<Napi::Promise::Deferred> closing_;
-  std::unique_ptr<Scheduler> scheduler_;  // null once closed; last, so that its threads end before the rest is gone
+  std::unique_ptr<Scheduler>
+      scheduler_;  // null once closed; last, so that its threads end before the rest is gone
 };
 
 }  // namespace

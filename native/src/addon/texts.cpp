@@ -17,8 +17,8 @@ TextBlock copy_texts(Napi::Env env, const Napi::Value& strings) {
   for (uint32_t i = 0; i < count; ++i) {
     const Napi::HandleScope scope(env);
     const napi_value value = array.Get(i);
-    // Asking for Latin-1 without a buffer tells the length in code units, without looking at the characters. One code
-    // unit is at most three bytes of UTF-8, so this much room makes the copy a single pass.
+    // Asking for Latin-1 without a buffer tells the length in code units, without looking at the characters.
+    // One code unit is at most three bytes of UTF-8, so this much room makes the copy a single pass.
     size_t units = 0;
     if (napi_get_value_string_latin1(env, value, nullptr, 0, &units) != napi_ok)
       throw Error(ErrorCode::kInvalidArgument, "texts[" + std::to_string(i) + "] is not a string");

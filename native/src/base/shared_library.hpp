@@ -5,7 +5,8 @@
 
 namespace gteway {
 
-// A handle, or null with `reason` set to the loader's own words. `path` is UTF-8 and absolute: no search path is involved.
+// A handle, or null with `reason` set to the loader's own words. `path` is UTF-8 and absolute: no search path
+// is involved.
 void* open_shared_library(const std::string& path, std::string& reason);
 
 // Null when the library has no such symbol.

@@ -12,10 +12,12 @@
 
 namespace gteway {
 
-// What running a batch costs, in the engine's own unit of work, so that the scheduling policy need not know engines.
+// What running a batch costs, in the engine's own unit of work, so that the scheduling policy need not know
+// engines.
 struct CostModel {
-  bool padded = false;          // true: r sequences cost r × the longest; false: the sum of their lengths
-  size_t max_batch_tokens = 0;  // the largest cost one embed() call should be given; a longer sequence goes alone
+  bool padded = false;  // true: r sequences cost r × the longest; false: the sum of their lengths
+  size_t max_batch_tokens =
+      0;  // the largest cost one embed() call should be given; a longer sequence goes alone
   size_t max_batch_rows = SIZE_MAX;  // 1 where a sequence's vector would depend on what else is in its batch
 };
 
@@ -41,12 +43,14 @@ class Engine {
   // Runs the model over `batch` and writes float32 rows, row-major, to `out`:
   //   kMean, kCls   [batch.size(), dimensions]      one row per sequence
   //   kNone         [batch.tokens(), dimensions]    one row per token
-  // Rows have length 1 where `normalize` is set. `threads` ≥ 1 is how many of the session's threads are free for this
-  // call: an engine may share one batch among them. Throws Error; `out` is unspecified then. Thread-safe.
+  // Rows have length 1 where `normalize` is set. `threads` ≥ 1 is how many of the session's threads are free
+  // for this call: an engine may share one batch among them. Throws Error; `out` is unspecified then.
+  // Thread-safe.
   virtual void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, size_t threads,
                      std::span<float> out) = 0;
 
-  // Makes embed() calls in flight fail soon with kAborted, and every later one at once. Callable from any thread.
+  // Makes embed() calls in flight fail soon with kAborted, and every later one at once. Callable from any
+  // thread.
   virtual void terminate() noexcept = 0;
 };
 

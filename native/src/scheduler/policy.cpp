@@ -13,14 +13,16 @@ std::vector<BatchPlan> plan_batches(std::span<const uint32_t> lengths, const Cos
   BatchPlan order(lengths.size());
   std::iota(order.begin(), order.end(), 0u);
   // Stable: the same texts in the same order always give the same batches.
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return lengths[a] > lengths[b]; });
 
   std::vector<BatchPlan> batches;
   size_t longest = 0, tokens = 0;
   for (const uint32_t index : order) {
     const size_t length = lengths[index];
-    const bool fits = !batches.empty() && batches.back().size() < cost.max_batch_rows &&
-                      batch_cost(cost, batches.back().size() + 1, longest, tokens + length) <= cost.max_batch_tokens;
+    const bool fits =
+        !batches.empty() && batches.back().size() < cost.max_batch_rows &&
+        batch_cost(cost, batches.back().size() + 1, longest, tokens + length) <= cost.max_batch_tokens;
     if (!fits) {
       batches.emplace_back();
       longest = length;

@@ -31,15 +31,19 @@ struct EmbedOptions {
   bool normalize = true;
   bool truncate = true;   // false: a text over the limit is an error instead of being cut
   size_t max_tokens = 0;  // the limit, [CLS] and [SEP] counted
+  size_t dimensions =
+      0;  // how many values of each row to keep, at most the engine's; rows are normalised after the cut
 };
 
 struct Embedded {
-  std::vector<float> data;         // [rows, dimensions]; rows: one per text, or one per token with Pooling::kNone
+  std::vector<float>
+      data;  // [rows, options.dimensions]; rows: one per text, or one per token with Pooling::kNone
   std::vector<uint32_t> tokens;    // per text: tokens that were embedded
   std::vector<uint8_t> truncated;  // per text: whether it was cut
 };
 
-// Called exactly once, on a worker thread or on the thread that cancels or closes. Either a result or an error is set.
+// Called exactly once, on a worker thread or on the thread that cancels or closes. Either a result or an
+// error is set.
 using Completion = std::function<void(std::optional<Embedded> result, std::optional<Error> error)>;
 
 struct Submission {

@@ -6,13 +6,14 @@
 #include <utility>
 
 #include "base/thread_name.hpp"
+#include "kernels/kernels.hpp"
 #include "scheduler/policy.hpp"
 
 namespace gteway {
 namespace {
 
-// Large enough that handing a slice out costs nothing beside tokenizing it, small enough (under a millisecond) that all
-// workers share a call of a few hundred texts, and that a short call never waits long.
+// Large enough that handing a slice out costs nothing beside tokenizing it, small enough (under a
+// millisecond) that all workers share a call of a few hundred texts, and that a short call never waits long.
 constexpr size_t kSliceBytes = 32 * 1024;
 
 Error as_error() {
@@ -29,8 +30,8 @@ Error as_error() {
 
 }  // namespace
 
-// One embed() call. Fields above the line are set before the call is shared; those of `slices` and `results` belong to
-// the worker that has the task; the rest is guarded by the scheduler's mutex.
+// One embed() call. Fields above the line are set before the call is shared; those of `slices` and `results`
+// belong to the worker that has the task; the rest is guarded by the scheduler's mutex.
 struct Scheduler::Call {
   uint64_t number = 0;
   TextBlock texts;
@@ -49,10 +50,10 @@ struct Scheduler::Call {
   Embedded result;
 
   // ---- guarded by Scheduler::mutex_
-  size_t next = 0;      // the next slice or batch to hand out
-  size_t running = 0;   // tasks handed out and not finished
+  size_t next = 0;     // the next slice or batch to hand out
+  size_t running = 0;  // tasks handed out and not finished
   bool tokenized = false;
-  bool ended = false;   // `done` was called, or is about to be
+  bool ended = false;  // `done` was called, or is about to be
   std::optional<Error> error;
 
   size_t stage_size() const { return tokenized ? batches.size() : slices.size(); }
@@ -65,8 +66,8 @@ struct Scheduler::Task {
   size_t index = 0;
 };
 
-Scheduler::Scheduler(SchedulerOptions options, std::shared_ptr<const Tokenizer> tokenizer, MakeEngine make_engine,
-                     std::function<void(Loaded)> loaded)
+Scheduler::Scheduler(SchedulerOptions options, std::shared_ptr<const Tokenizer> tokenizer,
+                     MakeEngine make_engine, std::function<void(Loaded)> loaded)
     : options_(options), tokenizer_(std::move(tokenizer)), live_workers_(options.threads) {
   threads_.reserve(options_.threads);
   for (size_t worker = 0; worker < options_.threads; ++worker) {
@@ -124,9 +125,9 @@ void Scheduler::submit(Submission submission) {
   if (closing_) throw Error(ErrorCode::kClosed, "the session is closed");
   if (texts_in_flight_ > 0 && texts_in_flight_ + count > options_.max_queue)
     throw Error(ErrorCode::kOverloaded,
-                "the session's queue is full: " + std::to_string(texts_in_flight_) + " texts are in flight, " +
-                    std::to_string(count) + " more would pass maxQueue (" + std::to_string(options_.max_queue) +
-                    "). Try again later, or slow down");
+                "the session's queue is full: " + std::to_string(texts_in_flight_) +
+                    " texts are in flight, " + std::to_string(count) + " more would pass maxQueue (" +
+                    std::to_string(options_.max_queue) + "). Try again later, or slow down");
   texts_in_flight_ += count;
   all_calls_.push_back(call);
   if (call->slices.empty()) {
@@ -222,9 +223,9 @@ void Scheduler::tokenize(Call& call, size_t slice_index) {
     const size_t before = slice.ids.size();
     const bool truncated = tokenizer_->encode(call.texts.text(i), call.options.max_tokens, true, slice.ids);
     if (truncated && !call.options.truncate)
-      throw Error(ErrorCode::kTextTooLong,
-                  "text " + std::to_string(i) + " has more than " + std::to_string(call.options.max_tokens) +
-                      " tokens, and truncate is false. Split it, or let it be cut");
+      throw Error(ErrorCode::kTextTooLong, "text " + std::to_string(i) + " has more than " +
+                                               std::to_string(call.options.max_tokens) +
+                                               " tokens, and truncate is false. Split it, or let it be cut");
     slice.lengths.push_back(static_cast<uint32_t>(slice.ids.size() - before));
     call.result.truncated[i] = truncated;
   }
@@ -247,13 +248,18 @@ void Scheduler::start_batches(Call& call) {
     slice = {};
   }
   call.texts = {};
+  if (call.options.dimensions == 0 || call.options.dimensions > engine_->info().dimensions)
+    throw Error(ErrorCode::kInvalidArgument, "a row cannot keep " + std::to_string(call.options.dimensions) +
+                                                 " of " + std::to_string(engine_->info().dimensions) +
+                                                 " values");
   call.batches = plan_batches(lengths, engine_->cost());
   const size_t rows = call.options.pooling == Pooling::kNone ? total : lengths.size();
-  call.result.data.resize(rows * engine_->info().dimensions);
+  call.result.data.resize(rows * call.options.dimensions);
 }
 
 void Scheduler::infer(Call& call, const BatchPlan& plan, size_t threads) {
-  // Sorted by length, the rows of a batch are scattered over the call: gather their ids, run, put each row in its place.
+  // Sorted by length, the rows of a batch are scattered over the call: gather their ids, run, put each row in
+  // its place.
   static thread_local std::vector<int32_t> ids;
   static thread_local std::vector<uint32_t> offsets;
   static thread_local std::vector<float> rows;
@@ -264,16 +270,20 @@ void Scheduler::infer(Call& call, const BatchPlan& plan, size_t threads) {
     ids.insert(ids.end(), begin, begin + call.result.tokens[text]);
     offsets.push_back(static_cast<uint32_t>(ids.size()));
   }
-  const size_t dims = engine_->info().dimensions;
+  const size_t dims = engine_->info().dimensions, kept = call.options.dimensions;
   const bool per_token = call.options.pooling == Pooling::kNone;
   rows.resize((per_token ? ids.size() : plan.size()) * dims);
-  engine_->embed({ids, offsets}, call.options.pooling, call.options.normalize, threads, rows);
+  const bool normalize_here = call.options.normalize && kept < dims;
+  engine_->embed({ids, offsets}, call.options.pooling, call.options.normalize && !normalize_here, threads,
+                 rows);
   const float* from = rows.data();
   for (const uint32_t text : plan) {
-    const size_t count = (per_token ? call.result.tokens[text] : 1) * dims;
-    const size_t to = (per_token ? call.offsets[text] : text) * dims;
-    std::copy_n(from, count, call.result.data.begin() + static_cast<ptrdiff_t>(to));
-    from += count;
+    const size_t count = per_token ? call.result.tokens[text] : 1;
+    float* to = call.result.data.data() + (per_token ? call.offsets[text] : text) * kept;
+    for (size_t row = 0; row < count; ++row, from += dims, to += kept) {
+      std::copy_n(from, kept, to);
+      if (normalize_here) kernels::active().l2_normalize_f32(to, kept);
+    }
   }
 }
 

@@ -1,9 +1,11 @@
 // Owns a session's worker threads and engine, and shares them fairly among the calls in flight.
 //
-// A call is cut into tasks: slices of its texts to tokenize, then batches to run. Workers take one task at a time from
-// the calls in turn, so that a call of one text waits for at most one task of a call of a hundred thousand.
+// A call is cut into tasks: slices of its texts to tokenize, then batches to run. Workers take one task at a
+// time from the calls in turn, so that a call of one text waits for at most one task of a call of a hundred
+// thousand.
 //
-//   JS thread ── submit() ──▶ calls in flight ── next task ──▶ workers: tokenize, engine.embed() ── Completion ──▶
+//   JS thread ── submit() ──▶ calls in flight ── next task ──▶ workers: tokenize, engine.embed() ──
+//   Completion ──▶
 //
 // Thread-safety: every public member may be called from any thread, except the destructor.
 #pragma once
@@ -27,7 +29,8 @@ namespace gteway {
 
 struct SchedulerOptions {
   size_t threads = 1;
-  size_t max_queue = 0;  // texts that may be in flight; a call that finds nothing in flight is admitted whatever its size
+  size_t max_queue =
+      0;  // texts that may be in flight; a call that finds nothing in flight is admitted whatever its size
 };
 
 // What loading ended with; `error` or the rest.
@@ -50,16 +53,17 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Takes a call over; `submission.done` is called when it ended. Throws Error{kOverloaded} or Error{kClosed} instead, and
-  // then never calls `done`. Calls made while the engine is loading wait for it.
+  // Takes a call over; `submission.done` is called when it ended. Throws Error{kOverloaded} or Error{kClosed}
+  // instead, and then never calls `done`. Calls made while the engine is loading wait for it.
   void submit(Submission submission);
 
-  // Ends a call with kAborted: what is queued is dropped, what is running is dropped when it is done. No effect on a
-  // call that ended.
+  // Ends a call with kAborted: what is queued is dropped, what is running is dropped when it is done. No
+  // effect on a call that ended.
   void cancel(uint64_t call);
 
-  // Ends all calls with kClosed and lets the workers end; the last one releases the engine, then calls `closed`.
-  // Idempotent: only the first call's `closed` is kept, which is why there is one owner that closes.
+  // Ends all calls with kClosed and lets the workers end; the last one releases the engine, then calls
+  // `closed`. Idempotent: only the first call's `closed` is kept, which is why there is one owner that
+  // closes.
   void close(std::function<void()> closed = {});
 
  private:
@@ -84,7 +88,7 @@ class Scheduler {
   std::mutex mutex_;  // guards everything below; never held while tokenizing or computing
   std::condition_variable wake_;
   std::unique_ptr<Engine> engine_;  // set by the first worker, before ready_; released by the last
-  CallList calls_;       // with tasks to hand out, in turn order
+  CallList calls_;                  // with tasks to hand out, in turn order
   std::vector<std::shared_ptr<Call>> all_calls_;  // every call that has not ended
   size_t texts_in_flight_ = 0;
   size_t busy_workers_ = 0;

@@ -33,7 +33,8 @@ void forward_log(void*, int severity, const char* category, const char*, const c
 uint32_t newest_api_of(const std::string& version, const std::string& path) {
   uint32_t minor = 0;
   const char* end = version.data() + version.size();
-  const bool parsed = version.starts_with("1.") && std::from_chars(version.data() + 2, end, minor).ec == std::errc();
+  const bool parsed =
+      version.starts_with("1.") && std::from_chars(version.data() + 2, end, minor).ec == std::errc();
   if (!parsed || minor < kOldestApi)
     unavailable("ONNX Runtime " + version + " at " + path + " is not supported: gteway needs 1." +
                 std::to_string(kOldestApi) + " or a later 1.x");
@@ -46,8 +47,7 @@ Library* open(const std::string& path) {
   if (handle == nullptr) unavailable("ONNX Runtime's shared library could not be opened: " + reason);
   const auto get_base =
       reinterpret_cast<const OrtApiBase* (*)()>(shared_library_symbol(handle, "OrtGetApiBase"));
-  if (get_base == nullptr)
-    unavailable(path + " is not ONNX Runtime: it does not export OrtGetApiBase");
+  if (get_base == nullptr) unavailable(path + " is not ONNX Runtime: it does not export OrtGetApiBase");
 
   auto result = new Library();
   result->path = path;
@@ -55,14 +55,15 @@ Library* open(const std::string& path) {
   // GetApi prints to stderr when asked for more than it has, hence the version first.
   const uint32_t newest = newest_api_of(result->version, path);
   const void* const* table = get_base()->GetApi(newest < kNewestApi ? newest : kNewestApi);
-  if (table == nullptr) unavailable("ONNX Runtime " + result->version + " at " + path + " refused its own API version");
+  if (table == nullptr)
+    unavailable("ONNX Runtime " + result->version + " at " + path + " refused its own API version");
 #define GTEWAY_ORT_BIND(slot, name, ret, parameters) \
   result->api.name = reinterpret_cast<ret(*) parameters>(const_cast<void*>(table[slot]));
   GTEWAY_ORT_FUNCTIONS(GTEWAY_ORT_BIND)
 #undef GTEWAY_ORT_BIND
 
-  // The environment is a singleton inside ONNX Runtime too: when onnxruntime-node made one first, this is that one, with
-  // its logger. Sessions therefore set their own severity as well.
+  // The environment is a singleton inside ONNX Runtime too: when onnxruntime-node made one first, this is
+  // that one, with its logger. Sessions therefore set their own severity as well.
   if (OrtStatus* status =
           result->api.CreateEnvWithCustomLogger(&forward_log, nullptr, kWarning, "gteway", &result->env))
     unavailable(std::string("ONNX Runtime could not start: ") + result->api.GetErrorMessage(status));
@@ -80,8 +81,8 @@ const Library& open_library(const std::string& path) {
     current = open(path);
     opened.store(current, std::memory_order_release);
   } else if (current->path != path) {
-    unavailable("ONNX Runtime was already opened from " + current->path + "; one process cannot open " + path +
-                " as well. Set GTEWAY_ORT_LIBRARY before the first session is made");
+    unavailable("ONNX Runtime was already opened from " + current->path + "; one process cannot open " +
+                path + " as well. Set GTEWAY_ORT_LIBRARY before the first session is made");
   }
   return *current;
 }

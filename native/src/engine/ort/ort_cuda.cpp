@@ -6,13 +6,14 @@
 namespace gteway::ort {
 namespace {
 
-// The loader's words contain "libX.so.N: cannot open shared object file" for the library that is really missing, which
-// is often not the one that was asked for.
+// The loader's words contain "libX.so.N: cannot open shared object file" for the library that is really
+// missing, which is often not the one that was asked for.
 std::string missing_library(const std::string& words) {
   const size_t end = words.find(": cannot open shared object file");
   if (end == std::string::npos) return {};
   const size_t begin = words.find_last_of(" \"'(/", end - 1);
-  return words.substr(begin == std::string::npos ? 0 : begin + 1, end - (begin == std::string::npos ? 0 : begin + 1));
+  return words.substr(begin == std::string::npos ? 0 : begin + 1,
+                      end - (begin == std::string::npos ? 0 : begin + 1));
 }
 
 std::string explain(const std::string& words) {
@@ -22,7 +23,8 @@ std::string explain(const std::string& words) {
   for (const char* name : {"libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"})
     if (std::error_code ignored; !fs::exists(folder / name, ignored))
       return std::string(name) + " is missing beside " + library().path +
-             "; onnxruntime-node's install step fetches it (on linux/x64): run `npm rebuild onnxruntime-node` without "
+             "; onnxruntime-node's install step fetches it (on linux/x64): run `npm rebuild "
+             "onnxruntime-node` without "
              "ONNXRUNTIME_NODE_INSTALL=skip, or point GTEWAY_ORT_LIBRARY at a build with CUDA";
   if (const std::string name = missing_library(words); !name.empty())
     return name + " is missing: install the CUDA and cuDNN libraries that ONNX Runtime " + library().version +

@@ -13,8 +13,9 @@
 namespace gteway::ort {
 namespace {
 
-// Measured with native ORT 1.30 on gte-small, two threads, mixed lengths: 256 to 512 padded tokens a call run fastest;
-// beyond 1,024 the activations leave the second-level cache and it loses 10 to 15 %. See ARCHITECTURE.md.
+// Measured with native ORT 1.30 on gte-small, two threads, mixed lengths: 256 to 512 padded tokens a call run
+// fastest; beyond 1,024 the activations leave the second-level cache and it loses 10 to 15 %. See
+// ARCHITECTURE.md.
 constexpr size_t kCpuBatchTokens = 256;
 constexpr size_t kGpuBatchTokens = 16384;
 
@@ -26,22 +27,24 @@ SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAPr
   set(api().SetIntraOpNumThreads(options.get(), static_cast<int>(threads)));
   set(api().SetInterOpNumThreads(options.get(), 1));
   set(api().SetSessionGraphOptimizationLevel(options.get(), kOptimizeAll));
-  // Quiet also where another addon made the environment, with a logger that prints. Failures are returned anyway.
+  // Quiet also where another addon made the environment, with a logger that prints. Failures are returned
+  // anyway.
   set(api().SetSessionLogSeverityLevel(options.get(), kFatal));
   // Spinning threads would take the cores that JavaScript and our own threads need between two runs.
   set(api().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", "0"));
   if (cuda != nullptr)
-    check(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options.get(), cuda), ErrorCode::kDeviceUnavailable,
-          "append the CUDA execution provider");
+    check(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options.get(), cuda),
+          ErrorCode::kDeviceUnavailable, "append the CUDA execution provider");
 
   OrtSession* session = nullptr;
 #ifdef _WIN32
-  const std::wstring native_path = std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())).wstring();
+  const std::wstring native_path =
+      std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())).wstring();
 #else
   const std::string& native_path = path;
 #endif
-  check(api().CreateSession(library().env, native_path.c_str(), options.get(), &session), ErrorCode::kModelInvalid,
-        "ONNX Runtime could not load " + path);
+  check(api().CreateSession(library().env, native_path.c_str(), options.get(), &session),
+        ErrorCode::kModelInvalid, "ONNX Runtime could not load " + path);
   return SessionPtr(session);
 }
 
@@ -74,11 +77,13 @@ class OrtEngine final : public Engine {
     info_.device = cuda ? "cuda:" + std::to_string(options.device_id) : "cpu";
     info_.dtype = options.dtype;
 
-    // Under load every thread runs its own batch on one thread, which is faster than any sharing of a batch; a lone call
-    // gets a session that shares it among all threads instead. On a GPU the host's threads only feed it.
+    // Under load every thread runs its own batch on one thread, which is faster than any sharing of a batch;
+    // a lone call gets a session that shares it among all threads instead. On a GPU the host's threads only
+    // feed it.
     one_thread_ = open_session(options.model_path, 1, cuda.get());
     model_ = describe_model(one_thread_.get(), options.model_path);
-    if (!cuda && options.threads > 1) all_threads_ = open_session(options.model_path, options.threads, nullptr);
+    if (!cuda && options.threads > 1)
+      all_threads_ = open_session(options.model_path, options.threads, nullptr);
     info_.dimensions = model_.dimensions;
 
     cost_.padded = true;
@@ -103,7 +108,8 @@ class OrtEngine final : public Engine {
     for (size_t i = 0; i < batch.size(); ++i) longest = std::max(longest, batch.length(i));
     const ValuePtr hidden = run(threads > 1 && all_threads_ ? *all_threads_ : *one_thread_, batch, longest);
     void* data = nullptr;
-    check(api().GetTensorMutableData(hidden.get(), &data), ErrorCode::kInferenceFailed, "read the model's output");
+    check(api().GetTensorMutableData(hidden.get(), &data), ErrorCode::kInferenceFailed,
+          "read the model's output");
     expect_shape(*hidden, batch.size(), longest);
     pool(data, batch, longest, pooling, normalize, out);
   }
@@ -156,15 +162,16 @@ class OrtEngine final : public Engine {
     const char* output_name = model_.output.c_str();
     OrtValue* output = nullptr;
     const RunGuard guard(*this);
-    OrtStatus* raw = api().Run(&session, guard.options(), names.data(), inputs.data(), inputs.size(), &output_name, 1,
-                               &output);
+    OrtStatus* raw = api().Run(&session, guard.options(), names.data(), inputs.data(), inputs.size(),
+                               &output_name, 1, &output);
     const StatusPtr status(raw);
     if (status) {
       const bool aborted = terminated();
       throw Error(aborted ? ErrorCode::kAborted : ErrorCode::kInferenceFailed,
                   aborted ? "the session is closing"
-                          : std::string("ONNX Runtime failed on a batch of ") + std::to_string(batch.size()) + " × " +
-                                std::to_string(longest) + " tokens: " + api().GetErrorMessage(status.get()));
+                          : std::string("ONNX Runtime failed on a batch of ") + std::to_string(batch.size()) +
+                                " × " + std::to_string(longest) +
+                                " tokens: " + api().GetErrorMessage(status.get()));
     }
     return ValuePtr(output);
   }
@@ -178,7 +185,8 @@ class OrtEngine final : public Engine {
     if (input.type == kInt32) {
       std::vector<int32_t>& narrow = padded.narrow[role];
       narrow.resize(wide.size());
-      std::transform(wide.begin(), wide.end(), narrow.begin(), [](int64_t x) { return static_cast<int32_t>(x); });
+      std::transform(wide.begin(), wide.end(), narrow.begin(),
+                     [](int64_t x) { return static_cast<int32_t>(x); });
       data = narrow.data();
       bytes = narrow.size() * sizeof(int32_t);
     }
@@ -194,9 +202,11 @@ class OrtEngine final : public Engine {
     check(api().GetTensorTypeAndShape(&value, &raw), ErrorCode::kInferenceFailed, "read the output's shape");
     const ShapeInfoPtr info(raw);
     size_t rank = 0;
-    check(api().GetDimensionsCount(info.get(), &rank), ErrorCode::kInferenceFailed, "read the output's shape");
+    check(api().GetDimensionsCount(info.get(), &rank), ErrorCode::kInferenceFailed,
+          "read the output's shape");
     std::vector<int64_t> shape(rank);
-    check(api().GetDimensions(info.get(), shape.data(), rank), ErrorCode::kInferenceFailed, "read the output's shape");
+    check(api().GetDimensions(info.get(), shape.data(), rank), ErrorCode::kInferenceFailed,
+          "read the output's shape");
     const std::vector<int64_t> expected = {static_cast<int64_t>(rows), static_cast<int64_t>(longest),
                                            static_cast<int64_t>(model_.dimensions)};
     if (shape != expected)

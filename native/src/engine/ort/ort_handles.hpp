@@ -1,4 +1,5 @@
-// Owning pointers for ONNX Runtime's handles: the release function is the type, and a handle is one pointer wide.
+// Owning pointers for ONNX Runtime's handles: the release function is the type, and a handle is one pointer
+// wide.
 #pragma once
 
 #include <memory>
@@ -23,9 +24,11 @@ using SessionOptionsPtr = std::unique_ptr<OrtSessionOptions, Deleter<&OrtApi::Re
 using RunOptionsPtr = std::unique_ptr<OrtRunOptions, Deleter<&OrtApi::ReleaseRunOptions>>;
 using ValuePtr = std::unique_ptr<OrtValue, Deleter<&OrtApi::ReleaseValue>>;
 using TypeInfoPtr = std::unique_ptr<OrtTypeInfo, Deleter<&OrtApi::ReleaseTypeInfo>>;
-using ShapeInfoPtr = std::unique_ptr<OrtTensorTypeAndShapeInfo, Deleter<&OrtApi::ReleaseTensorTypeAndShapeInfo>>;
+using ShapeInfoPtr =
+    std::unique_ptr<OrtTensorTypeAndShapeInfo, Deleter<&OrtApi::ReleaseTensorTypeAndShapeInfo>>;
 using MemoryInfoPtr = std::unique_ptr<OrtMemoryInfo, Deleter<&OrtApi::ReleaseMemoryInfo>>;
-using CudaOptionsPtr = std::unique_ptr<OrtCUDAProviderOptionsV2, Deleter<&OrtApi::ReleaseCUDAProviderOptions>>;
+using CudaOptionsPtr =
+    std::unique_ptr<OrtCUDAProviderOptionsV2, Deleter<&OrtApi::ReleaseCUDAProviderOptions>>;
 
 // Throws Error{code, "<doing>: <ONNX Runtime's words>"} for a status that is not success.
 inline void check(OrtStatus* raw, ErrorCode code, const std::string& doing) {

@@ -12,11 +12,13 @@ namespace {
 
 struct Port {
   std::string name;
-  int element_type = 0;  // 0: not a tensor
+  int element_type = 0;        // 0: not a tensor
   std::vector<int64_t> shape;  // -1 for a free dimension
 };
 
-[[noreturn]] void unsupported(const std::string& message) { throw Error(ErrorCode::kModelUnsupported, message); }
+[[noreturn]] void unsupported(const std::string& message) {
+  throw Error(ErrorCode::kModelUnsupported, message);
+}
 
 std::string take_string(OrtAllocator* allocator, char* text) {
   std::string copy = text;
@@ -42,7 +44,8 @@ Port read_port(const OrtSession* session, size_t index, GetName get_name, GetTyp
   const OrtTensorTypeAndShapeInfo* tensor = nullptr;  // lives inside `info`
   check(api().CastTypeInfoToTensorInfo(info.get(), &tensor), kCode, "read the type of '" + port.name + "'");
   if (tensor == nullptr) return port;
-  check(api().GetTensorElementType(tensor, &port.element_type), kCode, "read the type of '" + port.name + "'");
+  check(api().GetTensorElementType(tensor, &port.element_type), kCode,
+        "read the type of '" + port.name + "'");
   size_t rank = 0;
   check(api().GetDimensionsCount(tensor, &rank), kCode, "read the shape of '" + port.name + "'");
   port.shape.resize(rank);
@@ -64,9 +67,11 @@ std::string list_names(const std::vector<Port>& ports) {
   return names;
 }
 
-// Exporters name the token rows differently; pooled outputs beside them ("sentence_embedding") are two-dimensional.
+// Exporters name the token rows differently; pooled outputs beside them ("sentence_embedding") are
+// two-dimensional.
 const Port& choose_output(const std::vector<Port>& outputs, const std::string& path) {
-  constexpr std::array<std::string_view, 3> kUsualNames = {"last_hidden_state", "token_embeddings", "hidden_states"};
+  constexpr std::array<std::string_view, 3> kUsualNames = {"last_hidden_state", "token_embeddings",
+                                                           "hidden_states"};
   const auto is_token_rows = [](const Port& port) { return port.shape.size() == 3; };
   for (const std::string_view usual : kUsualNames)
     for (const Port& port : outputs)
@@ -98,8 +103,10 @@ bool mentions_dynamic_quantization(const std::string& path) {
 
 Model describe_model(const OrtSession* session, const std::string& path) {
   size_t input_count = 0, output_count = 0;
-  check(api().SessionGetInputCount(session, &input_count), ErrorCode::kModelInvalid, "count the inputs of " + path);
-  check(api().SessionGetOutputCount(session, &output_count), ErrorCode::kModelInvalid, "count the outputs of " + path);
+  check(api().SessionGetInputCount(session, &input_count), ErrorCode::kModelInvalid,
+        "count the inputs of " + path);
+  check(api().SessionGetOutputCount(session, &output_count), ErrorCode::kModelInvalid,
+        "count the outputs of " + path);
 
   Model model{};
   bool has_ids = false;
@@ -107,11 +114,12 @@ Model describe_model(const OrtSession* session, const std::string& path) {
     const Port port = read_port(session, i, api().SessionGetInputName, api().SessionGetInputTypeInfo);
     const std::optional<InputRole> role = role_of(port.name);
     if (!role)
-      unsupported(path + ": input '" + port.name +
-                  "' is not one a text encoder takes (input_ids, attention_mask, token_type_ids, position_ids)");
+      unsupported(
+          path + ": input '" + port.name +
+          "' is not one a text encoder takes (input_ids, attention_mask, token_type_ids, position_ids)");
     if (port.element_type != kInt64 && port.element_type != kInt32)
-      unsupported(path + ": input '" + port.name + "' wants element type " + std::to_string(port.element_type) +
-                  " (ONNX numbering); gteway gives int64 or int32");
+      unsupported(path + ": input '" + port.name + "' wants element type " +
+                  std::to_string(port.element_type) + " (ONNX numbering); gteway gives int64 or int32");
     has_ids |= *role == InputRole::kIds;
     model.inputs.push_back({port.name, *role, static_cast<ElementType>(port.element_type)});
   }
@@ -122,8 +130,8 @@ Model describe_model(const OrtSession* session, const std::string& path) {
     outputs.push_back(read_port(session, i, api().SessionGetOutputName, api().SessionGetOutputTypeInfo));
   const Port& output = choose_output(outputs, path);
   if (output.element_type != kFloat32 && output.element_type != kFloat16)
-    unsupported(path + ": output '" + output.name + "' has element type " + std::to_string(output.element_type) +
-                " (ONNX numbering); gteway reads float32 and float16");
+    unsupported(path + ": output '" + output.name + "' has element type " +
+                std::to_string(output.element_type) + " (ONNX numbering); gteway reads float32 and float16");
   if (output.shape[2] <= 0)
     unsupported(path + ": the last dimension of output '" + output.name + "' is not fixed in the model");
   model.output = output.name;

@@ -22,7 +22,8 @@ struct Model {
   std::string output;       // the [batch, sequence, hidden] one
   ElementType output_type;  // kFloat32 or kFloat16
   size_t dimensions;        // hidden
-  // Activations are quantised with a scale found over the whole batch, so a sequence's vector depends on its neighbours.
+  // Activations are quantised with a scale found over the whole batch, so a sequence's vector depends on its
+  // neighbours.
   bool quantized_at_run_time;
 };
 
