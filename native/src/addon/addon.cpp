@@ -3,7 +3,10 @@
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   using namespace gteway::addon;
-  guard(env, [&] { exports.Set("version", GTEWAY_VERSION); });
+  guard(env, [&] {
+    exports.Set("version", GTEWAY_VERSION);
+    register_tokenizer(env, exports);
+  });
   return exports;
 }
 
