@@ -70,6 +70,21 @@ Value choice(const Napi::CallbackInfo& info, size_t index,
               "argument " + std::to_string(index) + " cannot be '" + given + "'");
 }
 
+// A promise that is asked for more than once. (Napi::Promise::Deferred keeps its promise in a handle that ends with the
+// scope it was made in.)
+class LastingPromise {
+ public:
+  explicit LastingPromise(Napi::Env env)
+      : deferred_(env), promise_(Napi::Persistent(deferred_.Promise().As<Napi::Object>())) {}
+  Napi::Value value() const { return promise_.Value(); }
+  void resolve(napi_value value) const { deferred_.Resolve(value); }
+  void reject(napi_value value) const { deferred_.Reject(value); }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  Napi::ObjectReference promise_;
+};
+
 class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable {
  public:
   static Napi::Function define(Napi::Env env) {
@@ -118,9 +133,9 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
         [this, mailbox = environment_.mailbox](Loaded loaded) {
           mailbox->post([this, loaded = std::move(loaded)](Napi::Env env) {
             if (loaded.error)
-              loading_.Reject(to_js(env, *loaded.error).Value());
+              loading_.reject(to_js(env, *loaded.error).Value());
             else
-              loading_.Resolve(loaded_to_js(env, loaded));
+              loading_.resolve(loaded_to_js(env, loaded));
             end_waiting(env);
           });
         });
@@ -128,7 +143,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     begin_waiting();
   }
 
-  Napi::Value ready(const Napi::CallbackInfo&) { return loading_.Promise(); }
+  Napi::Value ready(const Napi::CallbackInfo&) { return loading_.value(); }
 
   // (call, texts, pooling, normalize, truncate, maxTokens, dimensions) → Promise<{data, tokens, truncated}>
   Napi::Value embed(const Napi::CallbackInfo& info) {
@@ -183,12 +198,12 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
       scheduler_->close([this, mailbox = environment_.mailbox] {
         mailbox->post([this](Napi::Env js) {
           shut_down();  // the threads have ended: joining them takes no time
-          closing_->Resolve(js.Undefined());
+          closing_->resolve(js.Undefined());
           end_waiting(js);
         });
       });
     }
-    return closing_->Promise();
+    return closing_->value();
   }
 
   void settle(Napi::Env env, uint64_t call, const std::optional<Embedded>& result,
@@ -219,8 +234,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
 
   Environment& environment_;
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
-  Napi::Promise::Deferred loading_;
-  std::optional<Napi::Promise::Deferred> closing_;
+  LastingPromise loading_;
+  std::optional<LastingPromise> closing_;
   std::unique_ptr<Scheduler>
       scheduler_;  // null once closed; last, so that its threads end before the rest is gone
 };
