@@ -83,14 +83,27 @@ describe('a cache that huggingface_hub filled', () => {
     const hub = await startHub();
     isolateHubEnvironment({ HF_ENDPOINT: hub.url });
     const pooling = { '1_Pooling/config.json': '{"pooling_mode_cls_token":true}' };
-    const published = hub.publish('owner/model', { ...minimal, ...pooling });
+    hub.publish('owner/model', { ...minimal, ...pooling }, commit);
+    hub.publish('owner/model', { ...minimal, ...pooling, 'onnx/model.onnx': 'newer' });
     const cacheDir = foreignCache(minimal);
     expect(await resolveModel('owner/model', { cacheDir })).toMatchObject({ source: 'hub', pooling: 'cls' });
-    // The blobs were there; only the pooling was fetched.
-    expect(hub.downloads('onnx/model.onnx')).toEqual([]);
+    // The other blobs were there, and the branch has not moved under the caller.
+    expect(hub.requests.filter(({ method, path }) => method === 'GET' && path.includes('/resolve/'))).toHaveLength(1);
     hub.requests.length = 0;
-    expect(await resolveModel('owner/model', { cacheDir })).toMatchObject({ source: 'cache', revision: published });
+    expect(await resolveModel('owner/model', { cacheDir })).toMatchObject({ source: 'cache', revision: commit });
     expect(hub.requests).toEqual([]);
+  });
+
+  test.each([401, 404, 429, 503])('is used as it is when the hub answers %i about optional files', async (status) => {
+    const hub = await startHub();
+    isolateHubEnvironment({ HF_ENDPOINT: hub.url });
+    hub.fault = () => ({ status });
+    const cacheDir = foreignCache(minimal);
+    expect(await resolveModel('owner/model', { cacheDir })).toMatchObject({ source: 'cache' });
+    expect(hub.requests).toHaveLength(1);
+    await expect(resolveModel('owner/model', { cacheDir, refresh: true })).rejects.toMatchObject({
+      name: 'GtewayError',
+    });
   });
 
   test('is used as it is when the hub cannot be reached, and at once', async () => {

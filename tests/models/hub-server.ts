@@ -40,7 +40,7 @@ export interface HubServer {
   readonly requests: SeenRequest[];
   /** Called for each request; a fault that it returns happens. */
   fault: (request: SeenRequest) => Fault | undefined;
-  /** Adds a repository, or a commit on top of one, and returns the commit. */
+  /** Adds a repository, or a commit on top of one, and returns the commit: `revision`, if that is a hash. */
   publish(repository: string, files: Readonly<Record<string, string | Buffer>>, revision?: string): string;
   /** What requests for bodies of `file` were made. */
   downloads(file: string): SeenRequest[];
@@ -87,7 +87,8 @@ export async function startHub(): Promise<HubServer> {
     requests: [],
     fault: () => undefined,
     publish(repository, files, revision = 'main') {
-      const hash = createHash('sha1').update(`${repository} ${++commits}`).digest('hex');
+      const made = createHash('sha1').update(`${repository} ${++commits}`).digest('hex');
+      const hash = /^[0-9a-f]{40}$/.test(revision) ? revision : made;
       const contents = new Map(Object.entries(files).map(([name, content]) => [name, Buffer.from(content)]));
       for (const content of contents.values()) blobs.set(sha256(content), content);
       const revisions = repositories.get(repository) ?? new Map<string, Commit>();
@@ -122,7 +123,10 @@ export async function startHub(): Promise<HubServer> {
     const fault = hub.fault(seen);
     if (fault && 'drop' in fault) return void request.socket.destroy();
     if (fault && 'status' in fault) return void response.writeHead(fault.status, fault.headers).end();
-    if (host === 'hub') return answerHub(seen, request, response, fault);
+    if (host === 'hub') {
+      answerHub(seen, request, response, fault);
+      return;
+    }
     const content = blobs.get(seen.path.slice('/blobs/'.length));
     if (!content) return void response.writeHead(404).end();
     sendBody(seen, response, content, { etag: '"storage-has-its-own"' }, fault);
@@ -146,14 +150,16 @@ export async function startHub(): Promise<HubServer> {
     if (info) {
       const siblings = [...commit.files.keys()].map((rfilename) => ({ rfilename }));
       const body = Buffer.from(JSON.stringify({ id: match[1], sha: commit.hash, siblings }));
-      return sendBody(seen, response, body, { 'content-type': 'application/json' }, fault);
+      sendBody(seen, response, body, { 'content-type': 'application/json' }, fault);
+      return;
     }
     const file = decodeURIComponent(match[3] ?? '');
     const content = commit.files.get(file);
     if (!content) return void response.writeHead(404, { 'x-error-code': 'EntryNotFound' }).end();
     const headers = { 'x-repo-commit': commit.hash };
     if (!isLarge(file)) {
-      return sendBody(seen, response, content, { ...headers, etag: `"${etagOf(file, content)}"` }, fault);
+      sendBody(seen, response, content, { ...headers, etag: `"${etagOf(file, content)}"` }, fault);
+      return;
     }
     response.writeHead(302, {
       ...headers,
