@@ -2,9 +2,8 @@
 import { resolve } from 'node:path';
 import { GtewayError, isGtewayError } from '../errors.js';
 import { directoryFiles, RepositoryCache } from './cache.js';
-import { expandHome } from './classify.js';
 import { type DownloadProgress, downloadFiles } from './download.js';
-import { defaultCacheDirectory, isOffline } from './environment.js';
+import { defaultCacheDirectory, expandHome, isOffline } from './environment.js';
 import { Hub, type RepositoryInfo } from './hub.js';
 import {
   chooseOnnxFile,
@@ -71,7 +70,6 @@ export async function locateRepository(
   options: RepositoryOptions,
 ): Promise<LocatedRepository> {
   const { repository } = reference;
-  if (options.signal?.aborted) throw abortedError(reference.name, options.signal);
   const cacheDirectory =
     options.cacheDir === undefined ? defaultCacheDirectory() : resolve(expandHome(options.cacheDir));
   const cache = new RepositoryCache(cacheDirectory, repository);
@@ -215,12 +213,4 @@ function offlineError(
       `Fetch it once where the hub can be reached (npx gteway pull ${reference.name}), or allow downloading.`,
     { details: { model: reference.name, repository: reference.repository, cacheDirectory, missing: missing ?? [] } },
   );
-}
-
-/** What a fired `signal` becomes. */
-export function abortedError(model: string, signal: AbortSignal): GtewayError {
-  return new GtewayError('ERR_ABORTED', `loading '${model}' was aborted`, {
-    cause: signal.reason,
-    details: { model },
-  });
 }

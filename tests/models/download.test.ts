@@ -1,11 +1,12 @@
 /** Bodies that arrive broken, in parts, twice or not at all; and what is then on the disk. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import { type DownloadProgress, resolveModel } from '../../lib/models/resolve.js';
+import { acquireLock } from '../../lib/models/lock.js';
 import { isolateHubEnvironment } from './hub-environment.js';
 import { type Fault, type HubServer, type SeenRequest, sha256, startHub } from './hub-server.js';
-import { bertConfig, temporaryDirectory } from './model-directory.js';
+import { bertConfig, modelDirectory, temporaryDirectory } from './model-directory.js';
 
 // Larger than one socket buffer, and different at every offset.
 const weights = Buffer.from(Array.from({ length: 400_000 }, (_, index) => (index * 7919) % 251));
@@ -262,6 +263,22 @@ describe('an abort', () => {
 
     await resolveModel('owner/model', { cacheDir });
     expect(ranges(hub).at(-1)).toBe(`bytes=${kept}-`);
+  });
+
+  test('ends the waiting for another process', async () => {
+    const { cacheDir, blob } = await setup();
+    const lock = join(cacheDir, '.locks', 'models--owner--model', `${basename(blob)}.gteway.lock`);
+    const holder = await acquireLock(lock);
+    const signal = AbortSignal.timeout(300);
+    await expect(resolveModel('owner/model', { cacheDir, signal })).rejects.toMatchObject({ code: 'ERR_ABORTED' });
+    await holder.release();
+  });
+
+  test('holds for a directory too', async () => {
+    const directory = modelDirectory();
+    await expect(resolveModel(directory, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'ERR_ABORTED',
+    });
   });
 
   test('ends the pause between two tries', async () => {

@@ -18,6 +18,8 @@ const names = [
   'http_proxy',
   'HTTPS_PROXY',
   'https_proxy',
+  'NO_PROXY',
+  'no_proxy',
 ];
 
 /** Sets the given variables and clears the other ones, until the test ends. Returns HF_HOME, an empty directory. */

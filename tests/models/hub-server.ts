@@ -165,7 +165,7 @@ export async function startHub(): Promise<HubServer> {
       ...headers,
       'x-linked-etag': `"${sha256(content)}"`,
       'x-linked-size': String(content.length),
-      location: `${storageUrl}/blobs/${sha256(content)}`,
+      location: `${storageUrl}/blobs/${sha256(content)}?signature=grants-access`,
     });
     response.end();
   }

@@ -1,7 +1,7 @@
 /** What comes of the ways in which a hub can answer. Faults of the body are in download.test.ts. */
 import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { probeHub } from '../../lib/models/hub.js';
@@ -103,6 +103,18 @@ describe('errors of the hub', () => {
     await expect(resolveModel('owner/model')).rejects.toMatchObject({ code: 'ERR_HUB_INTEGRITY' });
   });
 });
+
+test.each([{ status: 500 }, { status: 403 }, { drop: true }] as Fault[])(
+  'the signed address of a storage host stays out of the error of %j',
+  async (fault) => {
+    const hub = await hubWithModel();
+    hub.fault = ({ host }) => (host === 'storage' ? fault : undefined);
+    const error: unknown = await resolveModel('owner/model').catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: message(/^ERR_HUB_(?:STATUS|UNREACHABLE)$/) });
+    expect(JSON.stringify(error) + String(error)).toContain(hub.storageUrl);
+    expect(JSON.stringify(error) + String(error)).not.toContain('grants-access');
+  },
+);
 
 describe('trouble that passes', () => {
   /** The first `count` requests meet the fault. */
@@ -227,6 +239,29 @@ test('an endpoint below a path, and redirects inside the hub, work', async () =>
   hub.fault = ({ path }) =>
     path.startsWith('/mirror/') ? { status: 307, headers: { location: path.slice('/mirror'.length) } } : undefined;
   expect(await resolveModel('owner/model')).toMatchObject({ source: 'hub' });
+});
+
+test('a proxy named by the environment is used', async () => {
+  const hub = await startHub();
+  const tunnels: (string | undefined)[] = [];
+  const proxy = createServer().on('connect', (request, client) => {
+    tunnels.push(request.url);
+    const upstream = connect(Number(new URL(hub.url).port), '127.0.0.1', () => {
+      client.write('HTTP/1.1 200 Connection established\r\n\r\n');
+      upstream.pipe(client).pipe(upstream);
+    });
+    for (const socket of [upstream, client]) socket.on('error', () => undefined);
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => {
+    proxy.closeAllConnections();
+    proxy.close();
+  });
+  const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`;
+  isolateHubEnvironment({ HF_ENDPOINT: 'http://hub.invalid', HTTP_PROXY: proxyUrl });
+  hub.publish('owner/model', { 'config.json': modelFiles['config.json'] ?? '', 'tokenizer.json': '{}' });
+  expect(await resolveTokenizer('owner/model')).toMatchObject({ source: 'hub' });
+  expect(new Set(tunnels)).toEqual(new Set(['hub.invalid:80']));
 });
 
 test('branches with a slash are asked for whole', async () => {
