@@ -165,16 +165,25 @@ export class Hub {
   }
 
   async *#chunks(url: string, { response, watchdog }: Answer): AsyncIterable<Uint8Array> {
+    const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
+    // Under Deno an aborted fetch does not always end a pending read; cancelling the reader does.
+    const cancel = () => void reader?.cancel(watchdog.signal.reason).catch(() => undefined);
+    watchdog.signal.addEventListener('abort', cancel);
     try {
-      for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      for (;;) {
+        const { done, value } = (await reader?.read()) ?? { done: true };
+        watchdog.signal.throwIfAborted();
+        if (done) return;
         watchdog.feed();
-        yield chunk;
+        yield value;
         // A slow disk is no silence of the hub.
         watchdog.feed();
       }
     } catch (cause) {
       throw transportError(url, cause, this.#signal);
     } finally {
+      watchdog.signal.removeEventListener('abort', cancel);
+      cancel();
       this.#release(watchdog);
     }
   }
