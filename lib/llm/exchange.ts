@@ -177,13 +177,12 @@ export class Exchange {
     return this.failure('ERR_LLM_UNREACHABLE', message, error);
   }
 
-  /** The exchange is over. With `error`, because of it; it is returned to be thrown. */
+  /** The exchange is over. With `error`, because of it, and it is returned to be thrown. */
   end<T extends GtewayError | undefined>(error?: T): T {
+    this.#failure = error ?? this.#failure;
     if (!this.#over) {
-      if (error !== undefined) {
-        this.#failure = error;
-        this.#stop(error);
-      } else this.#settle();
+      if (error === undefined) this.#settle();
+      else this.#stop(error);
     }
     return error as T;
   }
