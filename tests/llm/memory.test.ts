@@ -32,7 +32,7 @@ async function generate(llm: LlmClient, signal: AbortSignal, at: number): Promis
   expect(text).toContain('Hello');
 }
 
-test('the heap is flat over 10,000 streamed generations', async () => {
+test('the heap is flat over 10,000 streamed generations', { timeout: 300_000 }, async () => {
   const words = ['Hello', ' world', '!'].map((response) => `${JSON.stringify({ response, done: false })}\n`).join('');
   const body = Buffer.from(`${words}{"response":"","done":true}\n`);
   const response = Buffer.concat([
@@ -51,11 +51,10 @@ test('the heap is flat over 10,000 streamed generations', async () => {
     }
     return heapUsed();
   };
-  const warm = await round(2000);
-  for (let i=0;i<5;i++) console.log(await round(2000) - warm);
+  const warm = await round(4000);
   const after = await round(10_000);
-  // A kept exchange is some kilobytes: 10,000 of them would be tens of megabytes.
-  expect(after - warm).toBeLessThan(2 * 1024 * 1024);
+  // One kilobyte kept of each would be ten times this.
+  expect(after - warm).toBeLessThan(1024 * 1024);
   await llm.close();
   await llms.server.untilNoSockets();
 });
