@@ -158,7 +158,9 @@ describe('session.embed', () => {
 
   test('unknown and malformed options are refused, naming the nearest known one', async () => {
     await expect(session.embed('x', { normalise: true } as object)).rejects.toThrow(/did you mean 'normalize'/);
-    await expect(session.embed('x', { pooling: 'max' as 'mean' })).rejects.toThrow(/'mean', 'cls' or 'none', not 'max'/);
+    await expect(session.embed('x', { pooling: 'max' as 'mean' })).rejects.toThrow(
+      /'mean', 'cls' or 'none', not 'max'/,
+    );
     await expect(session.embed('x', { normalize: 1 as unknown as boolean })).rejects.toThrow(/true or false, not 1/);
     await expect(session.embed('x', { timeout: 0 })).rejects.toThrow(/timeout must be more than 0/);
     await expect(session.embed('x', { timeout: 'soon' as unknown as number })).rejects.toThrow(TypeError);
@@ -207,7 +209,14 @@ describe('session.info', () => {
   test('tells what runs', () => {
     const { model: name, fallbacks, ...rest } = session.info;
     expect(name).toBe(model);
-    expect(rest).toMatchObject({ dimensions, maxTokens: 512, pooling: 'mean', device: 'cpu', engine: 'ort', dtype: 'fp32' });
+    expect(rest).toMatchObject({
+      dimensions,
+      maxTokens: 512,
+      pooling: 'mean',
+      device: 'cpu',
+      engine: 'ort',
+      dtype: 'fp32',
+    });
     expect(fallbacks).toHaveLength(1);
     expect(fallbacks[0]?.wanted).toBe('cuda');
   });
@@ -222,7 +231,9 @@ describe('session.info', () => {
 
 describe('devices', () => {
   test("'auto' falls back to the CPU and names the library that is missing", () => {
-    expect(session.info.fallbacks[0]?.reason).toMatch(/libonnxruntime_providers_\w+\.so is missing|libcu\w+\.so[.\d]* is missing/);
+    expect(session.info.fallbacks[0]?.reason).toMatch(
+      /libonnxruntime_providers_\w+\.so is missing|libcu\w+\.so[.\d]* is missing/,
+    );
   });
 
   test("'cpu' wants nothing else, so nothing is missing", async () => {
@@ -289,7 +300,9 @@ describe('loading', () => {
         join(copy, 'config.json'),
         JSON.stringify({ model_type: 'bert', hidden_size: 128, max_position_embeddings: 512 }),
       );
-      await expect(Session.load(copy)).rejects.toThrow(/config.json says the vectors have 128 values.*model.onnx makes 96/s);
+      await expect(Session.load(copy)).rejects.toThrow(
+        /config.json says the vectors have 128 values.*model.onnx makes 96/s,
+      );
     } finally {
       await rm(copy, { recursive: true });
     }
@@ -374,7 +387,9 @@ describe('close', () => {
 
   test('while busy rejects every call in flight with ERR_CLOSED, and settles them all', async () => {
     const busy = await Session.load(model);
-    const calls = Array.from({ length: 50 }, (_, i) => busy.embed(Array.from({ length: 200 }, () => `call ${i} `.repeat(50))));
+    const calls = Array.from({ length: 50 }, (_, i) =>
+      busy.embed(Array.from({ length: 200 }, () => `call ${i} `.repeat(50))),
+    );
     const outcomes = Promise.allSettled(calls);
     await busy.close();
     for (const outcome of await outcomes) {

@@ -69,7 +69,7 @@ async function serve(context: TestContext, runtime: RuntimeName, name: string, c
 
 async function run(context: TestContext, runtime: RuntimeName, name: string, code: string): Promise<string> {
   const found = need(context).runtime(runtime);
-  return runScript(found, writeCode(found, name, code), environment, here);
+  return runScript(found, [writeCode(found, name, code)], environment, here);
 }
 
 const report = `\nconsole.log('RESULT ' + JSON.stringify(result));\n`;

@@ -5,12 +5,13 @@ import type { Runtime } from './tools.js';
 /** What a script prints. Rejects, with what it printed, where it fails or has not ended after two minutes. */
 export async function runScript(
   runtime: Runtime,
-  path: string,
+  /** The script and its arguments. */
+  script: readonly string[],
   environment: Record<string, string>,
   directory: string,
 ): Promise<string> {
   try {
-    const { stdout } = await promisify(execFile)(runtime.command, [...runtime.arguments, path], {
+    const { stdout } = await promisify(execFile)(runtime.command, [...runtime.arguments, ...script], {
       cwd: directory,
       env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', ...environment },
       timeout: 120_000,
@@ -19,8 +20,11 @@ export async function runScript(
     return stdout;
   } catch (error) {
     const { stdout = '', stderr = '', signal } = error as { stdout?: string; stderr?: string; signal?: string };
-    throw new Error(`${runtime.name} ${path} failed${signal ? ` (${signal})` : ''}:\n${stdout}\n${stderr}`, {
-      cause: error,
-    });
+    throw new Error(
+      `${runtime.name} ${script.join(' ')} failed${signal ? ` (${signal})` : ''}:\n${stdout}\n${stderr}`,
+      {
+        cause: error,
+      },
+    );
   }
 }
