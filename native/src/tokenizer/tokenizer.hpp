@@ -61,6 +61,9 @@ class Tokenizer {
   // How many ids encode() would append without a limit.
   size_t count(std::string_view text, bool add_special_tokens) const;
 
+  // How many ids a prefix and suffix add: a limit below this leaves no room for any text.
+  size_t special_tokens_added() const noexcept;
+
   // The token's text, empty when no token has this id. Of duplicates, the one that tokenizer.json lists last.
   std::string_view token(int32_t id) const;
 

@@ -1,0 +1,43 @@
+// Stage four: the special tokens around the text's ids, and the cut at a limit.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace gteway {
+
+// Takes the text's ids as they are found, in portions; counts them, and keeps them unless only the count is
+// wanted.
+class IdOutput {
+ public:
+  // At most `room` ids are taken. `kept` may be null.
+  IdOutput(std::vector<int32_t>* kept, size_t room) noexcept : kept_(kept), room_(room) {}
+
+  // False once an id found no room: no more are wanted.
+  bool take(const int32_t* ids, size_t count) {
+    const size_t taken = std::min(count, room_ - taken_);
+    if (kept_ != nullptr) kept_->insert(kept_->end(), ids, ids + taken);
+    taken_ += taken;
+    overflowed_ |= taken < count;
+    return !overflowed_;
+  }
+
+  size_t room_left() const noexcept { return room_ - taken_; }
+  size_t taken() const noexcept { return taken_; }
+  bool overflowed() const noexcept { return overflowed_; }
+
+ private:
+  std::vector<int32_t>* kept_;
+  size_t room_, taken_ = 0;
+  bool overflowed_ = false;
+};
+
+struct PostProcessor {
+  std::vector<int32_t> prefix_ids, suffix_ids;
+
+  size_t added() const noexcept { return prefix_ids.size() + suffix_ids.size(); }
+};
+
+}  // namespace gteway

@@ -1,0 +1,179 @@
+#include "tokenizer/word_encoder.hpp"
+
+#include <algorithm>
+
+namespace gteway {
+
+namespace {
+
+// Masks that keep the first n bytes of a WordKey; what is longer than that keeps none, and so is never found.
+struct KeyMasks {
+  WordKey keep[WordKey::kMaxBytes + 2];
+  constexpr KeyMasks() : keep() {
+    for (size_t bytes = 1; bytes <= WordKey::kMaxBytes; ++bytes) {
+      const size_t high_bytes = bytes > 8 ? bytes - 8 : 0, low_bytes = bytes - high_bytes;
+      keep[bytes].low = ~uint64_t{0} >> (64 - 8 * low_bytes);
+      keep[bytes].high = high_bytes == 0 ? 0 : ~uint64_t{0} >> (64 - 8 * high_bytes);
+    }
+  }
+};
+constexpr KeyMasks kKeyMasks;
+
+// How many bytes at the end of `text` begin a character that is not all there.
+size_t unfinished_bytes(std::string_view text) {
+  for (size_t bytes = 1; bytes <= 3 && bytes <= text.size(); ++bytes) {
+    const auto lead = static_cast<unsigned char>(text[text.size() - bytes]);
+    if ((lead & 0xC0) == 0x80) continue;
+    const size_t needed = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    return needed > bytes ? bytes : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+// One call of encode(): the ids that wait for the output, and the memory that words need.
+class WordEncoder::Run {
+ public:
+  Run(const WordEncoder& encoder, IdOutput& output)
+      : encoder_(encoder), output_(output), builder_(encoder.wordpiece_.max_chars()) {}
+
+  // All of these return false when the output wants no more.
+
+  bool id(int32_t id) {
+    ids_[count_++] = id;
+    return count_ + kSpare <= kIds || flush();
+  }
+
+  bool flush() {
+    const size_t count = count_;
+    count_ = 0;
+    return output_.take(ids_, count);
+  }
+
+  // Words of text[at, end) that end before `end` or, if `closed`, at it. Returns in `at` how far it came:
+  // where the word begins that was left, or `end`.
+  bool block(std::string_view text, size_t& at, size_t end, bool closed) {
+    scanned_.scan(text.substr(at, end - at), encoder_.kinds_);
+    size_t words = scanned_.words, reached = end;
+    if (!closed && words > 0 && at + scanned_.ends[words - 1] == end &&
+        encoder_.kinds_.in_word(text[end - 1])) {
+      --words;
+      reached = at + scanned_.starts[words];
+    }
+    for (size_t i = 0; i < words; ++i) {
+      const size_t start = scanned_.starts[i], length = scanned_.ends[i] - start;
+      const WordKey& keep = kKeyMasks.keep[std::min(length, WordKey::kMaxBytes + 1)];
+      WordKey key = WordKey::load(scanned_.folded + start);
+      key.low &= keep.low;
+      key.high &= keep.high;
+      const int32_t found = encoder_.words_.find(key);
+      if (found >= 0) {
+        ids_[count_++] = found;
+      } else if (scanned_.has_other(start, start + length)) {
+        if (!normalized_run(text.substr(at + start, length))) return false;
+      } else {
+        if (!word({scanned_.folded + start, length}, length > encoder_.wordpiece_.max_chars())) return false;
+      }
+    }
+    at = reached;
+    return flush();
+  }
+
+ private:
+  auto word_taker() {
+    return [this](std::string_view bytes, bool too_long) { wanted_ = wanted_ && word(bytes, too_long); };
+  }
+  auto point_taker() {
+    return [this](char32_t point, const unicode::Properties& of_point) {
+      builder_.add(point, of_point, word_taker());
+    };
+  }
+
+ public:
+  // A run of letters and other bytes, through the whole normalizer.
+  bool normalized_run(std::string_view run) {
+    normalized_part(run);
+    return finish_run();
+  }
+
+  // A part of such a run, cut between code points.
+  bool normalized_part(std::string_view part) {
+    encoder_.normalizer_.feed(part, encoder_.wordpiece_.max_chars(), marks_, point_taker());
+    return wanted_;
+  }
+
+  bool finish_run() {
+    encoder_.normalizer_.finish(marks_, point_taker());
+    builder_.finish(word_taker());
+    return wanted_;
+  }
+
+ private:
+  // Words of a block that are found whole need one id each; the spare room is for them, for every other asks.
+  static constexpr size_t kSpare = ScannedBlock::kBytes, kIds = 2 * kSpare;
+
+  bool word(std::string_view word, bool too_long) {
+    if (too_long) return id(encoder_.wordpiece_.unk_id());
+    if (word.size() <= kSpare) {
+      count_ += encoder_.wordpiece_.match(word, ids_ + count_);
+      return count_ + kSpare <= kIds || flush();
+    }
+    // Only with a max_input_chars_per_word far beyond BERT's 100.
+    std::vector<int32_t> ids(word.size());
+    const size_t count = encoder_.wordpiece_.match(word, ids.data());
+    return flush() && output_.take(ids.data(), count);
+  }
+
+  const WordEncoder& encoder_;
+  IdOutput& output_;
+  WordBuilder builder_;
+  Normalizer::Marks marks_;
+  bool wanted_ = true;  // what word_taker() came to
+  size_t count_ = 0;
+  int32_t ids_[kIds + kSpare];
+  ScannedBlock scanned_;
+};
+
+void WordEncoder::encode(std::string_view text, const AddedTokens& added, IdOutput& output) const {
+  // Reading on after the last id that has room would be in vain: a token is rarely shorter than four bytes,
+  // spaces counted, so a small limit makes small steps.
+  constexpr size_t kFirstStep = 256;
+  AddedTokens::Scanner scanner(added, text);
+  Run run(*this, output);
+  for (size_t at = 0; at < text.size() || scanner.look(text.size());) {
+    const size_t step = std::clamp(output.room_left(), kFirstStep / 4, ScannedBlock::kBytes / 4) * 4;
+    const auto& match = scanner.look(at + step);
+    const size_t limit = match ? match->start : scanner.clear_until();
+    if (at < limit) {
+      const size_t before = at, end = std::min(at + step, limit);
+      if (!run.block(text, at, end, end == limit && (match || limit == text.size()))) return;
+      if (at == before && !long_run(text, at, step, scanner, run)) return;
+    } else if (match) {
+      if (!run.id(match->id) || !run.flush()) return;
+      at = match->end;
+      scanner.accept();
+    }
+  }
+}
+
+// A run that fills a whole step is taken in parts, so that neither its length nor a limit inside it costs
+// more than what is read.
+bool WordEncoder::long_run(std::string_view text, size_t& at, size_t step, AddedTokens::Scanner& scanner,
+                           Run& run) const {
+  for (;;) {
+    const auto& match = scanner.look(at + step);
+    const size_t clear = std::max(match ? match->start : scanner.clear_until(), at);
+    const size_t bound = std::min(at + step, clear);
+    size_t end = at;
+    while (end < bound && kinds_.in_word(text[end])) ++end;
+    const bool last = end < bound || (bound == clear && (match || clear == text.size()));
+    if (!last) end -= unfinished_bytes(text.substr(at, end - at));
+    const bool wanted = run.normalized_part(text.substr(at, end - at));
+    at = end;
+    if (!wanted) return false;
+    if (last) return run.finish_run() && run.flush();
+  }
+}
+
+}  // namespace gteway

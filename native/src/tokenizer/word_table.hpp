@@ -1,0 +1,82 @@
+// Whole words of at most 16 bytes, found by one comparison: a perfect hash table.
+//
+// A shortcut, not the truth: it may leave any word out, and its callers then ask WordPiece. Whatever it holds
+// it answers exactly, for the whole key is compared.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace gteway {
+
+// Up to 16 bytes in two words, zeros behind them.
+struct WordKey {
+  static constexpr size_t kMaxBytes = 16;
+
+  uint64_t low = 0, high = 0;
+  bool operator==(const WordKey&) const = default;
+
+  // `word`: ≤ kMaxBytes.
+  static WordKey of(std::string_view word) noexcept {
+    char bytes[kMaxBytes] = {};
+    std::memcpy(bytes, word.data(), word.size());
+    return load(bytes);
+  }
+  static WordKey load(const char* sixteen_bytes) noexcept {
+    WordKey key;
+    std::memcpy(&key.low, sixteen_bytes, 8);
+    std::memcpy(&key.high, sixteen_bytes + 8, 8);
+    return key;
+  }
+};
+
+class WordTable {
+ public:
+  struct Entry {
+    std::string_view word;  // 1 to WordKey::kMaxBytes bytes, without a zero byte
+    int32_t id;             // ≥ 0
+  };
+
+  // Of entries with the same word the first counts.
+  explicit WordTable(std::span<const Entry> entries);
+
+  // The id of the word with this key, or -1. The key of no bytes is never found.
+  int32_t find(const WordKey& key) const noexcept {
+    const uint64_t hash = mix(key);
+    const uint64_t displacement = displacements_[hash >> displacement_shift_];
+    const Slot& slot = slots_[place(hash, displacement)];
+    return slot.key == key ? slot.id : -1;
+  }
+
+ private:
+  struct Slot {
+    WordKey key;
+    int32_t id = -1;
+  };
+
+  // Odd constants with well-mixed bits: 2^64 divided by the golden ratio, and two of splitmix64's.
+  static constexpr uint64_t kLow = 0x9E3779B97F4A7C15, kHigh = 0xBF58476D1CE4E5B9,
+                            kSpread = 0x94D049BB133111EB;
+
+  static uint64_t mix(const WordKey& key) noexcept {
+    uint64_t hash = key.low * kLow ^ key.high * kHigh;
+    hash ^= hash >> 32;
+    return hash * kSpread;
+  }
+
+  // Keys of one bucket that agree in some bits differ in others, so that some displacement sets them apart.
+  size_t place(uint64_t hash, uint64_t displacement) const noexcept {
+    return (hash + displacement * (hash >> 20 | 1)) & slot_mask_;
+  }
+
+  std::vector<Slot> slots_;
+  std::vector<uint16_t> displacements_;
+  uint64_t slot_mask_;
+  int displacement_shift_;
+};
+
+}  // namespace gteway

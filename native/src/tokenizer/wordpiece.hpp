@@ -1,0 +1,53 @@
+// Stage three: WordPiece. A word becomes the longest vocabulary entry it begins with, the rest again, or,
+// where that fails, unk_token as a whole.
+//
+// Linear in the word's length however the vocabulary looks: a trie with failure links (Song et al., "Fast
+// WordPiece Tokenization", EMNLP 2021).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tokenizer/double_array.hpp"
+
+namespace gteway {
+
+class WordPiece {
+ public:
+  struct Config {
+    std::vector<std::string> tokens;  // UTF-8; ids beside them
+    std::vector<int32_t> ids;
+    std::string unk_token;
+    std::string continuing_subword_prefix;
+    uint32_t max_input_chars_per_word;
+  };
+
+  // Throws Error{kTokenizerInvalid} when unk_token is missing, Error{kTokenizerUnsupported} when the
+  // vocabulary's tokens are so long that the failure links would not fit in memory.
+  explicit WordPiece(const Config& config);
+
+  int32_t unk_id() const noexcept { return unk_id_; }
+  size_t max_chars() const noexcept { return max_chars_; }
+
+  // Writes the ids of `word`, which is normalized, not empty and has at most max_chars() code points, and
+  // returns how many: at most one per code point.
+  size_t match(std::string_view word, int32_t* ids) const noexcept;
+
+ private:
+  struct Node {
+    uint32_t fail = DoubleArray::kNone;
+    uint32_t pops = 0;  // pops_[pops] ids follow it: what is certain once the trie goes no further
+  };
+
+  DoubleArray trie_;
+  uint32_t first_root_, rest_root_;
+  std::vector<Node> nodes_;
+  std::vector<int32_t> pops_;
+  int32_t unk_id_;
+  size_t max_chars_;
+};
+
+}  // namespace gteway
