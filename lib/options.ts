@@ -1,4 +1,4 @@
-/** What option objects have in common: names nobody knows are refused, with the name that was probably meant. */
+/** Names that people type: unknown ones are refused, with the name that was probably meant. */
 
 /**
  * Throws when `given` has a key that is not in `known`, naming the nearest known one.
@@ -18,7 +18,7 @@ export function rejectUnknownKeys(given: object, known: readonly string[], where
 }
 
 /** The known name closest to `name`, or undefined where none is close enough to be a likely slip. */
-function nearestName(name: string, known: readonly string[]): string | undefined {
+export function nearestName(name: string, known: readonly string[]): string | undefined {
   const wanted = plain(name);
   let nearest: string | undefined;
   // A third of the letters wrong is a slip; more is another word.

@@ -1,47 +1,110 @@
-/** The public Session: what Supabase.ai.Session does, and more. */
-import { type DeadlineOptions } from './deadline.js';
-import { type Embeddings } from './embeddings.js';
+/** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
+import type { Embeddings } from './embeddings.js';
 import { checkTexts, EmbeddingSession, type EmbedOptions, type SessionInfo } from './embedding-session.js';
+import { LlmClient, type LlmPrompt } from './llm/client.js';
+import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
+import { classifyModel } from './models/classify.js';
 import { rejectUnknownKeys } from './options.js';
 import { type EmbeddingSessionOptions, show } from './session-options.js';
-
-/** Options of `session.run` with an embedding model: the Edge runtime's, and cancellation. */
-export interface RunOptions extends DeadlineOptions {
-  /**
-   * `true`: one vector per text, the mean of its tokens' vectors. `false`: one vector per token.
-   * @default one vector per text, pooled the way the model was trained: by mean for gte-small
-   */
-  mean_pool?: boolean;
-  /** Scale each vector to length 1. @default true */
-  normalize?: boolean;
-}
+import type { Run, RunOptions, SessionOptions } from './session-types.js';
 
 const runOptionNames = ['mean_pool', 'normalize', 'signal', 'timeout'] as const satisfies readonly (keyof RunOptions)[];
 
-type PerText = RunOptions & { mean_pool?: true };
-type PerToken = RunOptions & { mean_pool: false };
+/**
+ * A model, ready to be run.
+ *
+ * The name decides what it is. A known name (`'gte-small'`), a hub repository (`'owner/name'`) or a directory
+ * (`'./model'`) is an embedding model; every other name, and any name given with a `host`, is a language model on the
+ * server that `host` or AI_INFERENCE_API_HOST names.
+ *
+ * @example
+ * await using session = new Session('gte-small');
+ * const vector = await session.run('Hello world'); // number[], 384 of them, of length 1
+ */
+export class Session<const Model extends string = string> implements AsyncDisposable {
+  /**
+   * Runs the model: text to vectors, or a prompt to an answer. A failure of loading comes out here too.
+   *
+   * With an embedding model, rejects with ERR_ABORTED or ERR_TIMEOUT (`signal`, `timeout` in seconds),
+   * ERR_OVERLOADED, ERR_CLOSED, ERR_INFERENCE_FAILED, or why the model could not be loaded.
+   * For language models, see LlmRunOptions.
+   */
+  readonly run: Run<Model>;
+  readonly #embedding: EmbeddingSession | undefined;
+  readonly #languageModel: LlmClient | undefined;
 
-export class Session implements AsyncDisposable {
-  readonly #embedding: EmbeddingSession;
-
-  constructor(model: string, options: EmbeddingSessionOptions = {}) {
-    this.#embedding = new EmbeddingSession(model, options);
+  /**
+   * Returns at once; files are fetched and loaded in the background, and calls made meanwhile wait.
+   *
+   * Throws TypeError or RangeError for unknown or malformed options. A model that cannot be loaded is reported by
+   * `ready()` and every call.
+   */
+  constructor(model: Model, options: SessionOptions = {}) {
+    if (typeof options !== 'object' || (options as unknown) === null) {
+      throw new TypeError(`new Session(): options must be an object, not ${show(options)}`);
+    }
+    const isLanguageModel = 'host' in options || classifyModel(model).kind === 'llm';
+    if (isLanguageModel) {
+      this.#languageModel = new LlmClient(model, options as LlmSessionOptions);
+    } else {
+      this.#embedding = new EmbeddingSession(model, options as EmbeddingSessionOptions);
+    }
+    const run = (input: unknown, runOptions?: object): Promise<unknown> =>
+      this.#languageModel !== undefined
+        ? this.#languageModel.run(input as LlmPrompt, runOptions as LlmRunOptions | undefined)
+        : this.#runEmbedding(input, runOptions);
+    this.run = run as unknown as Run<Model>;
   }
 
-  static async load(model: string, options: EmbeddingSessionOptions = {}): Promise<Session> {
+  /**
+   * A session that is ready. Rejects with why it could not be: ERR_MODEL_*, ERR_TOKENIZER_*, ERR_HUB_*, ERR_OFFLINE,
+   * ERR_CACHE_WRITE, ERR_NATIVE_LOAD, ERR_RUNTIME_UNAVAILABLE, ERR_DEVICE_UNAVAILABLE.
+   */
+  static async load<const Model extends string>(model: Model, options: SessionOptions = {}): Promise<Session<Model>> {
     const session = new Session(model, options);
     await session.ready();
     return session;
   }
 
-  async run(text: string, options?: PerText): Promise<number[]>;
-  async run(texts: readonly string[], options?: PerText): Promise<number[][]>;
-  async run(text: string, options: PerToken): Promise<number[][]>;
-  async run(texts: readonly string[], options: PerToken): Promise<number[][][]>;
-  async run(
-    input: string | readonly string[],
-    options: RunOptions = {},
-  ): Promise<number[] | number[][] | number[][][]> {
+  /**
+   * Embeds texts into one Float32Array, without the copy into plain arrays that `run` makes: the fast way.
+   *
+   * Give it as many texts as there are: they are sorted by length and computed in batches that fit, on native threads.
+   * An empty array gives no rows; an empty text is its special tokens. Rejects as `run` does, with ERR_TEXT_TOO_LONG
+   * where `truncate` is false, and with TypeError for a language model.
+   */
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    return this.#embeddingOnly('embed()').embed(texts, options);
+  }
+
+  /** Resolves when the model is loaded; rejects with why it could not be. A language model is always ready. */
+  async ready(): Promise<void> {
+    await this.#embedding?.ready();
+  }
+
+  /** What really runs. Throws TypeError before the model is loaded, and for a language model. */
+  get info(): SessionInfo {
+    return this.#embeddingOnly('info').info;
+  }
+
+  /**
+   * Ends the session: calls in flight reject with ERR_CLOSED, at once, and so does every later one. Resolves when the
+   * threads have ended and the model's memory is free. May be called again.
+   */
+  async close(): Promise<void> {
+    await Promise.all([this.#embedding?.close(), this.#languageModel?.close()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #embeddingOnly(member: string): EmbeddingSession {
+    if (this.#embedding !== undefined) return this.#embedding;
+    throw new TypeError(`session.${member} is for embedding models; this session's model is a language model`);
+  }
+
+  async #runEmbedding(input: unknown, options: RunOptions = {}): Promise<number[] | number[][] | number[][][]> {
     const where = 'session.run()';
     rejectUnknownKeys(options, runOptionNames, where);
     const { mean_pool, ...rest } = options;
@@ -50,30 +113,10 @@ export class Session implements AsyncDisposable {
     }
     const texts = checkTexts(where, input);
     const pooling = mean_pool === undefined ? {} : ({ pooling: mean_pool ? 'mean' : 'none' } as const);
-    const embeddings = await this.#embedding.embed(texts, { ...rest, ...pooling });
+    const embeddings = await this.#embeddingOnly('run()').embed(texts, { ...rest, ...pooling });
     const rows = Array.from(embeddings, (row) => Array.from(row));
     if (mean_pool !== false) return typeof input === 'string' ? (rows[0] ?? []) : rows;
     return typeof input === 'string' ? rows : splitByText(rows, embeddings.tokens);
-  }
-
-  embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
-    return this.#embedding.embed(texts, options);
-  }
-
-  async ready(): Promise<void> {
-    await this.#embedding.ready();
-  }
-
-  get info(): SessionInfo {
-    return this.#embedding.info;
-  }
-
-  async close(): Promise<void> {
-    await this.#embedding.close();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close();
   }
 }
 

@@ -5,14 +5,33 @@
  * names the Xenova mirror of the same weights, which carries fp32, fp16 and int8 side by side. A repository that is not
  * listed works too; this table only saves typing, and knows the pooling of mirrors that do not state it.
  */
+import { nearestName } from '../options.js';
 
 /** How the token vectors of a text become one: their mean, or the vector of the first token. */
 export type PoolingMode = 'mean' | 'cls';
 
+/** The short names, for types: `new Session('gte-small')` is known to give vectors. */
+export type KnownModelName =
+  | 'gte-small'
+  | 'gte-base'
+  | 'gte-large'
+  | 'bge-small-en-v1.5'
+  | 'bge-base-en-v1.5'
+  | 'bge-large-en-v1.5'
+  | 'e5-small-v2'
+  | 'e5-base-v2'
+  | 'e5-large-v2'
+  | 'all-MiniLM-L6-v2'
+  | 'all-MiniLM-L12-v2'
+  | 'snowflake-arctic-embed-xs'
+  | 'snowflake-arctic-embed-s'
+  | 'snowflake-arctic-embed-m'
+  | 'snowflake-arctic-embed-l';
+
 /** What is known about an embedding model without opening its files. */
 export interface KnownModel {
   /** The short name, as in `new Session('gte-small')`. */
-  readonly name: string;
+  readonly name: KnownModelName;
   /** `owner/name` on the hub. */
   readonly repository: string;
   /** Length of the vectors. */
@@ -36,7 +55,7 @@ const e5Prefixes = { queryPrefix: 'query: ', passagePrefix: 'passage: ' } as con
 
 type Facts = Omit<KnownModel, 'name' | 'repository' | 'maxTokens'> & { readonly maxTokens?: number };
 
-function known(name: string, repository: string, facts: Facts): KnownModel {
+function known(name: KnownModelName, repository: string, facts: Facts): KnownModel {
   return { name, repository, maxTokens: 512, ...facts };
 }
 
@@ -133,25 +152,8 @@ export function nearestKnownModel(name: string): string | undefined {
   if (wanted.length < 4) return undefined;
   const prefixed = knownModels.find((model) => model.name.toLowerCase().startsWith(wanted));
   if (prefixed) return prefixed.name;
-  let nearest: string | undefined;
-  let nearestDistance = 3;
-  for (const model of knownModels) {
-    const distance = editDistance(wanted, model.name.toLowerCase());
-    if (distance < nearestDistance) [nearest, nearestDistance] = [model.name, distance];
-  }
-  return nearest;
-}
-
-/** Levenshtein distance: the fewest single-character insertions, deletions and substitutions. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substituted = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(substituted, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
+  return nearestName(
+    wanted,
+    knownModels.map((model) => model.name),
+  );
 }

@@ -91,7 +91,12 @@ describe('ollama, streaming', () => {
     const error = await failureOf(textsOf(llm));
     expect(error).toMatchObject({
       code: 'ERR_LLM_STATUS',
-      details: { status: 200, serverMessage: expect.stringContaining('CUDA') as string, received: 'Hel', model: 'mistral' },
+      details: {
+        status: 200,
+        serverMessage: expect.stringContaining('CUDA') as string,
+        received: 'Hel',
+        model: 'mistral',
+      },
     });
     expect(error.message).toContain('CUDA');
   });
@@ -155,7 +160,9 @@ describe('ollama, streaming', () => {
 describe('ollama, whole', () => {
   test('the message as it came, and its text', async () => {
     const message = { model: 'mistral', response: 'Hello', done: true, done_reason: 'stop', eval_count: 2 };
-    const llm = await speaking((turn) => turn.respond(200, { 'content-type': 'application/json' }, JSON.stringify(message)));
+    const llm = await speaking((turn) =>
+      turn.respond(200, { 'content-type': 'application/json' }, JSON.stringify(message)),
+    );
     const answer = await llm.run('Hi');
     expect({ ...answer }).toEqual(message);
     expect(answer.text).toBe('Hello');
@@ -186,7 +193,9 @@ describe('ollama, whole', () => {
   });
 
   test('a model that is missing, under status 200', async () => {
-    const llm = await speaking((turn) => turn.respond(200, {}, '{"error":"model \'mistral\' not found, try pulling it first"}'));
+    const llm = await speaking((turn) =>
+      turn.respond(200, {}, '{"error":"model \'mistral\' not found, try pulling it first"}'),
+    );
     expect(await failureOf(llm.run('Hi'))).toMatchObject({ code: 'ERR_LLM_MODEL_MISSING' });
   });
 
@@ -201,7 +210,9 @@ describe('ollama, whole', () => {
   });
 
   test('no text is an empty text', async () => {
-    const llm = await speaking((turn) => turn.respond(200, {}, '{"message":{"role":"assistant","content":null},"done":true}'));
+    const llm = await speaking((turn) =>
+      turn.respond(200, {}, '{"message":{"role":"assistant","content":null},"done":true}'),
+    );
     expect((await llm.run({ messages: [] })).text).toBe('');
   });
 });

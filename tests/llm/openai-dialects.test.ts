@@ -34,7 +34,8 @@ const json = (content: string | null | undefined, finish_reason: string | null =
     object: 'chat.completion.chunk',
     choices: [{ index: 0, delta: { content }, finish_reason }],
   });
-const event = (content: string | null | undefined, finish?: string): string => `data: ${json(content, finish ?? null)}\n\n`;
+const event = (content: string | null | undefined, finish?: string): string =>
+  `data: ${json(content, finish ?? null)}\n\n`;
 const done = 'data: [DONE]\n\n';
 
 async function chunksOf(llm: LlmClient): Promise<ChatCompletionChunk[]> {

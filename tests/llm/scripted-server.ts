@@ -168,7 +168,10 @@ async function* requestsOf(socket: Socket): AsyncGenerator<ScriptedRequest> {
     }
     const [line = '', ...fields] = pending.subarray(0, end).toString('latin1').split('\r\n');
     const headers = Object.fromEntries(
-      fields.map((field) => [field.slice(0, field.indexOf(':')).toLowerCase(), field.slice(field.indexOf(':') + 1).trim()]),
+      fields.map((field) => [
+        field.slice(0, field.indexOf(':')).toLowerCase(),
+        field.slice(field.indexOf(':') + 1).trim(),
+      ]),
     );
     const length = Number(headers['content-length'] ?? 0);
     pending = pending.subarray(end + 4);

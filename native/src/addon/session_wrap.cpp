@@ -70,8 +70,8 @@ Value choice(const Napi::CallbackInfo& info, size_t index,
               "argument " + std::to_string(index) + " cannot be '" + given + "'");
 }
 
-// A promise that is asked for more than once. (Napi::Promise::Deferred keeps its promise in a handle that ends with the
-// scope it was made in.)
+// A promise that is asked for more than once. (Napi::Promise::Deferred keeps its promise in a handle that
+// ends with the scope it was made in.)
 class LastingPromise {
  public:
   explicit LastingPromise(Napi::Env env)
