@@ -1,6 +1,7 @@
 #include "tokenizer/word_encoder.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace gteway {
 
@@ -41,13 +42,15 @@ class WordEncoder::Run {
   // All of these return false when the output wants no more.
 
   bool id(int32_t id) {
+    if (count_ == kIds && !flush()) return false;
     ids_[count_++] = id;
-    return count_ + kSpare <= kIds || flush();
+    return true;
   }
 
   bool flush() {
     const size_t count = count_;
     count_ = 0;
+    ++flushes_;
     return output_.take(ids_, count);
   }
 
@@ -61,19 +64,25 @@ class WordEncoder::Run {
       --words;
       reached = at + scanned_.starts[words];
     }
+    const uint32_t owner = encoder_.memo_owner_;
     for (size_t i = 0; i < words; ++i) {
       const size_t start = scanned_.starts[i], length = scanned_.ends[i] - start;
       const WordKey& keep = kKeyMasks.keep[std::min(length, WordKey::kMaxBytes + 1)];
       WordKey key = WordKey::load(scanned_.folded + start);
       key.low &= keep.low;
       key.high &= keep.high;
-      const int32_t found = encoder_.words_.find(key);
-      if (found >= 0) {
-        ids_[count_++] = found;
-      } else if (scanned_.has_other(start, start + length)) {
-        if (!normalized_run(text.substr(at + start, length))) return false;
-      } else {
-        if (!word({scanned_.folded + start, length}, length > encoder_.wordpiece_.max_chars())) return false;
+      const int32_t whole = encoder_.words_.find(key);
+      ids_[count_] = whole;
+      if (whole >= 0) [[likely]] {
+        ++count_;
+        continue;
+      }
+      WordMemo::Slot& slot = memo_.slot(key);
+      if (WordMemo::holds(slot, key, owner)) {
+        std::memcpy(ids_ + count_, slot.ids, sizeof slot.ids);
+        count_ += slot.count();
+      } else if (!scanned_word(text.substr(at + start, length), start, key, slot)) {
+        return false;
       }
     }
     at = reached;
@@ -81,6 +90,24 @@ class WordEncoder::Run {
   }
 
  private:
+  // A word of the block that the memo does not know.
+  bool scanned_word(std::string_view raw, size_t start, const WordKey& key, WordMemo::Slot& slot) {
+    const size_t length = raw.size(), count_before = count_, flushes_before = flushes_;
+    const std::string_view folded(scanned_.folded + start, length);
+    const bool other = scanned_.has_other(start, start + length);
+    const bool wanted =
+        other ? normalized_run(raw) : word(folded, length > encoder_.wordpiece_.max_chars());
+    const size_t pieces = count_ - count_before;
+    // 0xFF stands for a zero byte as well as for itself.
+    if (length <= WordKey::kMaxBytes && flushes_ == flushes_before && pieces <= WordMemo::kIds &&
+        encoder_.memo_owner_ != WordMemo::kNobody && !(other && folded.find('\xFF') != folded.npos)) {
+      slot.key = key;
+      std::copy_n(ids_ + count_before, pieces, slot.ids);
+      slot.owner_and_count = encoder_.memo_owner_ << 8 | static_cast<uint32_t>(pieces);
+    }
+    return wanted;
+  }
+
   auto word_taker() {
     return [this](std::string_view bytes, bool too_long) { wanted_ = wanted_ && word(bytes, too_long); };
   }
@@ -110,19 +137,20 @@ class WordEncoder::Run {
   }
 
  private:
-  // Words of a block that are found whole need one id each; the spare room is for them, for every other asks.
-  static constexpr size_t kSpare = ScannedBlock::kBytes, kIds = 2 * kSpare;
+  // No text has more tokens than bytes, so a block always fits. The memo writes a few ids too many.
+  static constexpr size_t kIds = ScannedBlock::kBytes;
 
   bool word(std::string_view word, bool too_long) {
     if (too_long) return id(encoder_.wordpiece_.unk_id());
-    if (word.size() <= kSpare) {
-      count_ += encoder_.wordpiece_.match(word, ids_ + count_);
-      return count_ + kSpare <= kIds || flush();
+    if (word.size() > kIds) {
+      // Only with a max_input_chars_per_word far beyond BERT's 100.
+      std::vector<int32_t> ids(word.size());
+      const size_t count = encoder_.wordpiece_.match(word, ids.data());
+      return flush() && output_.take(ids.data(), count);
     }
-    // Only with a max_input_chars_per_word far beyond BERT's 100.
-    std::vector<int32_t> ids(word.size());
-    const size_t count = encoder_.wordpiece_.match(word, ids.data());
-    return flush() && output_.take(ids.data(), count);
+    if (count_ + word.size() > kIds && !flush()) return false;
+    count_ += encoder_.wordpiece_.match(word, ids_ + count_);
+    return true;
   }
 
   const WordEncoder& encoder_;
@@ -130,8 +158,9 @@ class WordEncoder::Run {
   WordBuilder builder_;
   Normalizer::Marks marks_;
   bool wanted_ = true;  // what word_taker() came to
-  size_t count_ = 0;
-  int32_t ids_[kIds + kSpare];
+  size_t count_ = 0, flushes_ = 0;
+  WordMemo& memo_ = WordMemo::of_this_thread();
+  int32_t ids_[kIds + WordMemo::kIds];
   ScannedBlock scanned_;
 };
 

@@ -10,6 +10,7 @@
 #include "tokenizer/normalizer.hpp"
 #include "tokenizer/postprocessor.hpp"
 #include "tokenizer/pretokenizer.hpp"
+#include "tokenizer/word_memo.hpp"
 #include "tokenizer/word_table.hpp"
 #include "tokenizer/wordpiece.hpp"
 
@@ -36,6 +37,7 @@ class WordEncoder {
   ByteKinds kinds_;
   const WordPiece& wordpiece_;
   const WordTable& words_;
+  uint32_t memo_owner_ = WordMemo::new_owner();
 };
 
 }  // namespace gteway
