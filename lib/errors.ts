@@ -29,6 +29,7 @@ export const errorCodes = [
   'ERR_INVALID_ARGUMENT', // gteway passed something malformed to its own native side: a bug worth reporting
   'ERR_INTERNAL', // a broken invariant: a bug worth reporting
   // The life of a call
+  'ERR_TEXT_TOO_LONG', // a text has more tokens than the model takes, and `truncate` is false
   'ERR_OVERLOADED', // the session's queue is full
   'ERR_CLOSED', // the session was closed
   'ERR_ABORTED', // the caller's signal fired

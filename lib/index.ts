@@ -1,5 +1,41 @@
-/** The public surface of gteway: what is not named here is not part of it. */
+/**
+ * The public surface of gteway: what is not named here is not part of it.
+ *
+ * Nothing is loaded by importing it: the addon is opened by the first session or tokenizer, ONNX Runtime by the first
+ * model that needs it.
+ */
+export { Session } from './session.js';
+export type {
+  EmbeddingModelName,
+  Run,
+  RunEmbedding,
+  RunLanguageModel,
+  RunOptions,
+  SessionOptions,
+} from './session-types.js';
+export type { EmbeddingSessionOptions } from './session-options.js';
+export type { EmbedOptions, Pooling, SessionInfo } from './embedding-session.js';
+export type { DownloadProgress } from './models/resolve.js';
+
+export { Embeddings } from './embeddings.js';
+export { cosineSimilarity, dot, similarityMatrix } from './similarity.js';
+export type { Matrix, Vector } from './similarity.js';
+
+export { Tokenizer } from './tokenizer.js';
+export type { BatchEncoding, EncodeOptions, Encoding, TokenizerLoadOptions, TokenizerOptions } from './tokenizer.js';
+
+export { LlmStream } from './llm/stream.js';
+export type {
+  ChatCompletionOptions,
+  ChatCompletionPrompt,
+  LlmMode,
+  LlmRunOptions,
+  LlmSessionOptions,
+  OllamaChatOptions,
+  OllamaChatPrompt,
+  OllamaGenerateOptions,
+} from './llm/options.js';
+export type { ChatCompletionResult, OllamaChatResult, OllamaGenerateResult } from './llm/result.js';
+
 export { errorCodes, GtewayError, isGtewayError } from './errors.js';
 export type { ErrorCode, GtewayErrorOptions } from './errors.js';
-export { Tokenizer } from './tokenizer.js';
-export type { BatchEncoding, EncodeOptions, Encoding, TokenizerOptions } from './tokenizer.js';

@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { NativeTokenizer } from '../types/binding.js';
 import { GtewayError } from './errors.js';
+import { type ResolveOptions, resolveTokenizer } from './models/resolve.js';
 import { binding } from './native/binding.js';
+import { rejectUnknownKeys } from './options.js';
 import { parseTokenizerJson } from './tokenizer-json.js';
 
 export interface TokenizerOptions {
@@ -14,6 +16,10 @@ export interface TokenizerOptions {
    */
   maxTokens?: number;
 }
+
+/** Options of `Tokenizer.load`. */
+export interface TokenizerLoadOptions
+  extends TokenizerOptions, Pick<ResolveOptions, 'cacheDir' | 'offline' | 'onProgress' | 'signal'> {}
 
 export interface EncodeOptions {
   /**
@@ -73,6 +79,20 @@ export class Tokenizer {
   constructor(native: NativeTokenizer, maxTokens: number) {
     this.#native = native;
     this.maxTokens = checkedLimit(maxTokens, native.specialTokensAdded);
+  }
+
+  /**
+   * The tokenizer of a model: a known name, a hub repository or a directory. Fetches what is not in the cache; the
+   * weights are not needed.
+   *
+   * @throws GtewayError as fromDirectory(), and what fetching can end with: ERR_HUB_*, ERR_OFFLINE, ERR_CACHE_WRITE,
+   * ERR_ABORTED.
+   */
+  static async load(model: string, options: TokenizerLoadOptions = {}): Promise<Tokenizer> {
+    rejectUnknownKeys(options, ['maxTokens', 'cacheDir', 'offline', 'onProgress', 'signal'], 'Tokenizer.load()');
+    const { maxTokens, ...resolveOptions } = options;
+    const { directory } = await resolveTokenizer(model, resolveOptions);
+    return Tokenizer.fromDirectory(directory, maxTokens === undefined ? {} : { maxTokens });
   }
 
   /**

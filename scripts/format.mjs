@@ -12,7 +12,7 @@ function run(command, args) {
   return status === 0;
 }
 
-const sources = ['native/src', 'native/tests', 'native/fuzz']
+const sources = ['native/src', 'native/tests', 'native/bench', 'native/fuzz']
   .filter((folder) => existsSync(folder))
   .flatMap((folder) =>
     readdirSync(folder, { recursive: true })

@@ -1,11 +1,15 @@
 // The addon's table of contents.
 #include "addon/boundary.hpp"
+#include "addon/environment.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   using namespace gteway::addon;
   guard(env, [&] {
     exports.Set("version", GTEWAY_VERSION);
+    Environment::create(env);
+    register_cpu(env, exports);
     register_tokenizer(env, exports);
+    register_session(env, exports);
   });
   return exports;
 }

@@ -20,6 +20,8 @@ std::string_view error_code_name(ErrorCode code) noexcept {
       return "ERR_DEVICE_UNAVAILABLE";
     case ErrorCode::kInferenceFailed:
       return "ERR_INFERENCE_FAILED";
+    case ErrorCode::kTextTooLong:
+      return "ERR_TEXT_TOO_LONG";
     case ErrorCode::kOverloaded:
       return "ERR_OVERLOADED";
     case ErrorCode::kClosed:

@@ -18,6 +18,7 @@ enum class ErrorCode {
   kRuntimeUnavailable,    // ONNX Runtime's shared library could not be found or opened
   kDeviceUnavailable,     // the device asked for cannot be used here
   kInferenceFailed,       // the engine failed while computing
+  kTextTooLong,           // a text has more tokens than the model takes, and cutting it was not allowed
   kOverloaded,            // the queue is full
   kClosed,                // the session was closed
   kAborted,               // the caller cancelled

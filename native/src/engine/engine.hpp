@@ -15,9 +15,10 @@ namespace gteway {
 // What running a batch costs, in the engine's own unit of work, so that the scheduling policy need not know
 // engines.
 struct CostModel {
-  bool padded = false;  // true: a batch of r sequences costs r × longest; false: the sum of the lengths
-  size_t max_batch_tokens = 0;  // the largest cost one embed() call should be given
-  bool concurrent = true;       // embed() may be called from several threads at once, and gains from it
+  bool padded = false;  // true: r sequences cost r × the longest; false: the sum of their lengths
+  size_t max_batch_tokens =
+      0;  // the largest cost one embed() call should be given; a longer sequence goes alone
+  size_t max_batch_rows = SIZE_MAX;  // 1 where a sequence's vector would depend on what else is in its batch
 };
 
 struct EngineInfo {
@@ -25,7 +26,12 @@ struct EngineInfo {
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;   // "fp32", "fp16", "bf16", "int8"
   size_t dimensions = 0;
-  size_t max_tokens = 0;  // positions the model has; 0: not known
+};
+
+// Something that was asked for and could not be had: part of `session.info.fallbacks`.
+struct Fallback {
+  std::string wanted;
+  std::string reason;
 };
 
 class Engine {
@@ -37,8 +43,11 @@ class Engine {
   // Runs the model over `batch` and writes float32 rows, row-major, to `out`:
   //   kMean, kCls   [batch.size(), dimensions]      one row per sequence
   //   kNone         [batch.tokens(), dimensions]    one row per token
-  // Rows have length 1 where `normalize` is set. Throws Error; `out` is unspecified then. Thread-safe.
-  virtual void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, std::span<float> out) = 0;
+  // Rows have length 1 where `normalize` is set. `threads` ≥ 1 is how many of the session's threads are free
+  // for this call: an engine may share one batch among them. Throws Error; `out` is unspecified then.
+  // Thread-safe.
+  virtual void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, size_t threads,
+                     std::span<float> out) = 0;
 
   // Makes embed() calls in flight fail soon with kAborted, and every later one at once. Callable from any
   // thread.

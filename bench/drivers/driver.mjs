@@ -1,0 +1,24 @@
+/**
+ * What the file of a competitor exports. One file is one competitor; its variants are the ways people use it.
+ *
+ * @typedef {object} Driver
+ * @property {Variant[]} variants
+ * @property {(modelDirectory: string, variant: Variant, options: { threads: number }) => Promise<Loaded>} load
+ *
+ * @typedef {'fp32' | 'int8'} Dtype
+ *
+ * @typedef {object} Variant
+ * @property {string} name unique among all drivers
+ * @property {Dtype} dtype
+ * @property {'together' | 'batches' | 'single'} way all texts in one call; 32 a call; or one a call, each after the other
+ * @property {Record<string, unknown>} [session] of gteway: what the session is asked for beyond the dtype
+ * @property {Record<string, string>} [env] set in the variant's process before anything is loaded
+ *
+ * @typedef {{ data: Float32Array, dimensions: number }} Vectors row-major
+ *
+ * @typedef {object} Loaded
+ * @property {(texts: string[]) => Promise<Vectors>} embed unit vectors, mean pooled, in the order of the texts
+ * @property {() => Promise<unknown>} close
+ * @property {Record<string, unknown>} info versions and settings worth recording
+ */
+export {};

@@ -1,0 +1,37 @@
+/** Resident size: of every variant after loading and after its texts, and of gteway over time. */
+import { Contestant } from './contestant.mjs';
+
+const cycles = 50;
+const warmCycles = 10;
+
+/**
+ * @param {string} driver
+ * @param {import('../drivers/driver.mjs').Variant} variant
+ * @param {{ modelDirectory: string, threads: number }} parameters
+ * @param {string[]} texts embedded over and over until `total` were embedded
+ * @param {number} total
+ */
+export async function memoryOverTime(driver, variant, parameters, texts, total) {
+  const contestant = new Contestant(driver, variant);
+  try {
+    const { before, after } = await contestant.load(parameters);
+    for (let done = 0; done < total; done += texts.length) {
+      await contestant.embed(texts.slice(0, Math.min(texts.length, total - done)));
+    }
+    const afterTexts = await contestant.residentBytes();
+    const sizes = await contestant.cycle(cycles, texts[0]);
+    return {
+      name: variant.name,
+      before,
+      afterLoad: after,
+      texts: total,
+      afterTexts,
+      cycles,
+      // The first cycles fill the allocator's pools; growth is what comes after.
+      growth: sizes[cycles - 1] - sizes[warmCycles - 1],
+      growthOver: cycles - warmCycles,
+    };
+  } finally {
+    await contestant.stop();
+  }
+}

@@ -1,0 +1,66 @@
+/** The process of one variant: does what its parent asks, one request at a time. Started by contestant.mjs. */
+import { drivers } from '../drivers/index.mjs';
+
+/** @type {import('../drivers/driver.mjs').Loaded | undefined} */
+let loaded;
+/** @type {() => Promise<import('../drivers/driver.mjs').Loaded>} */
+let reload;
+
+const requests = {
+  /** Loads the model. Sizes in bytes, of the process before and after. */
+  async load({ driver, variant, modelDirectory, threads }) {
+    const start = drivers[driver];
+    const before = process.memoryUsage.rss();
+    const began = performance.now();
+    reload = () => start.load(modelDirectory, variant, { threads });
+    loaded = await reload();
+    return { info: loaded.info, milliseconds: performance.now() - began, before, after: process.memoryUsage.rss() };
+  },
+
+  async embed({ texts }) {
+    return loaded.embed(texts);
+  },
+
+  /** Embeds the texts as often as it takes to fill `seconds`, at least once. */
+  async round({ texts, seconds }) {
+    const began = performance.now();
+    let times = 0;
+    let elapsed = 0;
+    do {
+      await loaded.embed(texts);
+      times++;
+      elapsed = (performance.now() - began) / 1000;
+    } while (elapsed < seconds);
+    return { seconds: elapsed / times, times };
+  },
+
+  async residentBytes() {
+    return process.memoryUsage.rss();
+  },
+
+  /** Closes and loads `times` times; the resident size after each. */
+  async cycle({ times, text }) {
+    const sizes = [];
+    for (let cycle = 0; cycle < times; cycle++) {
+      await loaded.close();
+      loaded = await reload();
+      await loaded.embed([text]);
+      sizes.push(process.memoryUsage.rss());
+    }
+    return sizes;
+  },
+
+  async close() {
+    await loaded?.close();
+    loaded = undefined;
+  },
+};
+
+process.on('message', async (/** @type {{ id: number, request: string, parameters: any }} */ message) => {
+  const { id, request, parameters } = message;
+  try {
+    process.send({ id, result: await requests[request](parameters) });
+  } catch (error) {
+    process.send({ id, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+  }
+});

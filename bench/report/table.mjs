@@ -1,0 +1,105 @@
+/** Results as text for a terminal. */
+
+/**
+ * @param {string[]} heading the first column is left-aligned, the others to the right
+ * @param {string[][]} rows
+ */
+export function table(heading, rows) {
+  const widths = heading.map((title, column) => Math.max(title.length, ...rows.map((row) => row[column].length)));
+  const line = (/** @type {string[]} */ cells) =>
+    cells
+      .map((cell, column) => (column === 0 ? cell.padEnd(widths[column]) : cell.padStart(widths[column])))
+      .join('  ')
+      .trimEnd();
+  return [line(heading), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+}
+
+/** @param {number} value three significant digits or more, thousands separated */
+export function number(value) {
+  if (!Number.isFinite(value)) return '–';
+  const digits = Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2;
+  return value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
+/** @param {number} bytes */
+export function mebibytes(bytes) {
+  return `${Math.round(bytes / 2 ** 20).toLocaleString('en')} MiB`;
+}
+
+/** @param {number} cosine */
+export function cosineText(cosine) {
+  return Number.isNaN(cosine) ? '–' : (Math.floor(cosine * 1e6) / 1e6).toFixed(6);
+}
+
+/**
+ * The table of one case.
+ *
+ * @param {import('../suite.mjs').CaseResult} result
+ */
+export function caseTable({ name, about, texts, tokens, rows }) {
+  const heading = ['', 'texts/s', 'tokens/s', '± %', 'rounds', 'gteway is ×', 'least cosine'];
+  const lines = rows.map((row) => [
+    row.name,
+    row.failure === undefined ? number(row.textsPerSecond) : 'not timed',
+    row.failure === undefined ? number(row.tokensPerSecond) : '–',
+    row.failure === undefined ? number(row.spreadPercent) : '–',
+    String(row.rounds),
+    row.ratio === undefined ? '–' : number(row.ratio),
+    cosineText(row.leastCosine),
+  ]);
+  const failures = rows.filter((row) => row.failure !== undefined).map((row) => `  ${row.name}: ${row.failure}`);
+  const title = `${name}: ${about}; ${texts} texts, ${tokens.toLocaleString('en')} tokens`;
+  return [title, table(heading, lines), ...failures].join('\n');
+}
+
+/**
+ * @param {{ name: string, leastCosine: number, failure?: string }[]} gate
+ * @param {number} texts
+ */
+export function gateTable(gate, texts) {
+  const lines = gate.map(({ name, leastCosine, failure }) => [
+    name,
+    cosineText(leastCosine),
+    failure ? 'left out' : 'ok',
+  ]);
+  return [`gate: ${texts} texts against float64 vectors`, table(['', 'least cosine', ''], lines)].join('\n');
+}
+
+/** @param {{ name: string, failure?: string, info?: Record<string, unknown>, milliseconds?: number, before?: number, after?: number, afterTexts?: number }[]} processes */
+export function processTable(processes) {
+  const lines = processes.map((entry) =>
+    entry.failure === undefined
+      ? [
+          entry.name,
+          String(entry.info.version ?? '–'),
+          `${number(entry.milliseconds)} ms`,
+          mebibytes(entry.before),
+          mebibytes(entry.after),
+          mebibytes(entry.afterTexts),
+        ]
+      : [entry.name, 'not loaded', '–', '–', '–', '–'],
+  );
+  const failures = processes.filter(({ failure }) => failure).map(({ name, failure }) => `  ${name}: ${failure}`);
+  const heading = ['', 'version', 'load', 'before load', 'after load', 'after the texts'];
+  return ['processes: time to load, resident size', table(heading, lines), ...failures].join('\n');
+}
+
+/** @param {Awaited<ReturnType<typeof import('../measure/memory.mjs').memoryOverTime>>[]} growth */
+export function growthTable(growth) {
+  if (growth.length === 0) return 'memory over time: no variant of gteway ran';
+  const lines = growth.map((entry) => [
+    entry.name,
+    mebibytes(entry.before),
+    mebibytes(entry.afterLoad),
+    mebibytes(entry.afterTexts),
+    `${mebibytes(entry.growth)} in ${entry.growthOver}`,
+  ]);
+  const heading = [
+    '',
+    'before load',
+    'after load',
+    `after ${growth[0].texts.toLocaleString('en')} texts`,
+    'load/close cycles',
+  ];
+  return ['memory over time: resident size', table(heading, lines)].join('\n');
+}

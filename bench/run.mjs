@@ -1,0 +1,96 @@
+#!/usr/bin/env node
+// The benchmark suite.   npm run bench -- [case …] [options]   or   npm run bench -- tokenizer [options]
+import { existsSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { cases } from './cases/cases.mjs';
+import { installDependencies } from './dependencies.mjs';
+
+const usage = `npm run bench -- [case …] [options]      how fast gteway embeds, beside others
+npm run bench -- tokenizer [options]     how fast it tokenises, beside others
+
+cases (default: ${cases
+  .filter((item) => item.default)
+  .map((item) => item.name)
+  .join(', ')}):
+${cases.map((item) => `  ${item.name.padEnd(14)}${item.about}`).join('\n')}
+options:
+  --quick          fewer texts and rounds, no memory section: under two minutes
+  --driver TEXT    only variants whose name contains TEXT; can be repeated
+  --threads N      for every driver (default: all ${availableParallelism()} processors)
+  --model DIR      a model directory instead of the one made in bench/.cache
+  --json FILE      write all results as JSON
+  --svg FILE       write a bar chart of tokens/s on the mixed texts`;
+
+if (process.argv[2] === 'tokenizer') {
+  installDependencies();
+  await runTokenizerBench(process.argv.slice(3));
+} else {
+  await runSuite();
+}
+
+/** @param {string[]} rest */
+async function runTokenizerBench(rest) {
+  const script = new URL('tokenizer/run.mjs', import.meta.url);
+  if (!existsSync(script)) {
+    console.error('bench/tokenizer/run.mjs is not part of this checkout');
+    process.exitCode = 2;
+    return;
+  }
+  // It reads its arguments as a script of its own would.
+  process.argv.splice(1, Infinity, script.pathname, ...rest);
+  await import(script.href);
+}
+
+async function runSuite() {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      allowPositionals: true,
+      options: {
+        quick: { type: 'boolean', default: false },
+        driver: { type: 'string', multiple: true, default: [] },
+        threads: { type: 'string', default: String(availableParallelism()) },
+        model: { type: 'string' },
+        json: { type: 'string' },
+        svg: { type: 'string' },
+        help: { type: 'boolean', short: 'h', default: false },
+      },
+    });
+  } catch (error) {
+    return misused(/** @type {Error} */ (error).message);
+  }
+  const { values, positionals } = parsed;
+  if (values.help) return console.log(usage);
+  const unknown = positionals.find((name) => !cases.some((item) => item.name === name));
+  if (unknown !== undefined) return misused(`there is no case named ${unknown}`);
+  const threads = Number(values.threads);
+  if (!Number.isInteger(threads) || threads < 1)
+    return misused(`--threads ${values.threads} is not a positive integer`);
+
+  installDependencies();
+  // Only now: they import what was just installed.
+  const { benchModel } = await import('./model.mjs');
+  const { runCases } = await import('./suite.mjs');
+  const result = await runCases({
+    model: await benchModel(values.model),
+    cases: cases.filter((item) => (positionals.length === 0 ? item.default : positionals.includes(item.name))),
+    wanted: values.driver,
+    quick: values.quick,
+    threads,
+    print: (text) => console.log(text),
+    note: (text) => console.error(text),
+  });
+  if (values.json) writeFileSync(values.json, JSON.stringify(result, null, 2) + '\n');
+  if (values.svg) {
+    const { caseChart } = await import('./report/chart.mjs');
+    writeFileSync(values.svg, caseChart(result));
+  }
+  if (!result.complete) process.exitCode = 1;
+}
+
+/** @param {string} message */
+function misused(message) {
+  console.error(`${message}\n\n${usage}`);
+  process.exitCode = 2;
+}

@@ -1,0 +1,75 @@
+/** Ends a call early: an AbortSignal, a timeout, or both. */
+import { GtewayError } from './errors.js';
+import { show } from './session-options.js';
+
+export interface DeadlineOptions {
+  /** Cancels the call: it rejects with ERR_ABORTED, at once. */
+  signal?: AbortSignal | undefined;
+  /** Seconds after which the call rejects with ERR_TIMEOUT. @default none */
+  timeout?: number | undefined;
+}
+
+/** setTimeout keeps time in a signed 32-bit count of milliseconds. */
+const longestTimeoutSeconds = (2 ** 31 - 1) / 1000;
+
+/** Throws TypeError or RangeError. */
+export function checkDeadline(where: string, { signal, timeout }: DeadlineOptions): void {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`${where}: signal must be an AbortSignal, not ${show(signal)}`);
+  }
+  if (timeout === undefined) return;
+  if (typeof timeout !== 'number')
+    throw new TypeError(`${where}: timeout must be a number of seconds, not ${show(timeout)}`);
+  if (!(timeout > 0 && timeout <= longestTimeoutSeconds)) {
+    throw new RangeError(
+      `${where}: timeout must be more than 0 and at most ${longestTimeoutSeconds} seconds, not ${timeout}`,
+    );
+  }
+}
+
+/**
+ * Settles as `work` does, unless the signal fires or the timeout passes first: then rejects at once and calls `cancel`,
+ * once, so that what the work would still cost is saved.
+ */
+export async function withDeadline<Result>(
+  { signal, timeout }: DeadlineOptions,
+  work: Promise<Result>,
+  cancel: () => void,
+): Promise<Result> {
+  if (signal === undefined && timeout === undefined) return work;
+  let stopWaiting = (): void => undefined;
+  const ended = new Promise<never>((_, reject) => {
+    const end = (error: GtewayError): void => {
+      reject(error);
+      cancel();
+    };
+    const onAbort = (): void => end(abortError(signal));
+    if (signal?.aborted === true) {
+      onAbort();
+      return;
+    }
+    signal?.addEventListener('abort', onAbort, { once: true });
+    const timer =
+      timeout === undefined
+        ? undefined
+        : setTimeout(
+            () => end(new GtewayError('ERR_TIMEOUT', `the call took longer than ${timeout} s`)),
+            timeout * 1000,
+          );
+    stopWaiting = () => {
+      signal?.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+    };
+  });
+  // When the deadline wins, whatever becomes of the work is of no interest to anyone.
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, ended]);
+  } finally {
+    stopWaiting();
+  }
+}
+
+function abortError(signal: AbortSignal | undefined): GtewayError {
+  return new GtewayError('ERR_ABORTED', 'the call was aborted by its signal', { cause: signal?.reason });
+}

@@ -1,0 +1,260 @@
+/** A session with an embedding model: finds the model's files, loads it natively, and turns calls into native ones. */
+import type { NativeEmbedded, NativeLoaded, NativeSession } from '../types/binding.js';
+import { type DeadlineOptions, checkDeadline, withDeadline } from './deadline.js';
+import { Embeddings } from './embeddings.js';
+import { GtewayError } from './errors.js';
+import { type ResolvedModel, resolveModel } from './models/resolve.js';
+import { binding } from './native/binding.js';
+import { fromNative } from './native/errors.js';
+import { ortLibraryPath } from './native/ort-library.js';
+import { rejectUnknownKeys } from './options.js';
+import { type EmbeddingSessionOptions, fillSessionOptions, show } from './session-options.js';
+import { Tokenizer } from './tokenizer.js';
+
+/** How token vectors become a row: their mean, the first token's vector, or each token's vector by itself. */
+export type Pooling = 'mean' | 'cls' | 'none';
+
+/** Options of `session.embed`. */
+export interface EmbedOptions extends DeadlineOptions {
+  /** @default what the model was trained with */
+  pooling?: Pooling;
+  /** Scale each row to length 1. @default true */
+  normalize?: boolean;
+  /** Cut texts that are longer than the model takes; `false`: reject with ERR_TEXT_TOO_LONG instead. @default true */
+  truncate?: boolean;
+  /**
+   * Keep only the first so many values of each row, for models trained for it (Matryoshka); rows are normalised after
+   * the cut. @default all
+   */
+  dimensions?: number;
+}
+
+export const embedOptionNames = [
+  'pooling',
+  'normalize',
+  'truncate',
+  'dimensions',
+  'signal',
+  'timeout',
+] as const satisfies readonly (keyof EmbedOptions)[];
+
+/** What really runs, once the model is loaded. */
+export interface SessionInfo {
+  /** The model as it was asked for. */
+  readonly model: string;
+  /** Values in a vector. */
+  readonly dimensions: number;
+  /** The longest text in tokens, special tokens counted; longer ones are cut. */
+  readonly maxTokens: number;
+  /** How token vectors become a row where a call does not say. */
+  readonly pooling: 'mean' | 'cls';
+  /** `'cpu'`, or `'cuda:0'` and so on. */
+  readonly device: string;
+  /** `'ort'`: ONNX Runtime. */
+  readonly engine: string;
+  /** Precision of the weights. */
+  readonly dtype: string;
+  /** The instruction set of gteway's own kernels. */
+  readonly isa: string;
+  /** Native threads that tokenize and compute. */
+  readonly threads: number;
+  /** The most tokens computed together, padding counted. */
+  readonly maxBatchTokens: number;
+  /** The ONNX file in use. */
+  readonly modelFile: string;
+  /** What would have been better and could not be had, each with the reason. */
+  readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];
+}
+
+interface Loaded {
+  readonly native: NativeSession;
+  readonly info: SessionInfo;
+}
+
+export class EmbeddingSession {
+  readonly #loading: Promise<Loaded>;
+  readonly #abortLoading = new AbortController();
+  #loaded: Loaded | undefined;
+  #closed: Promise<void> | undefined;
+  #calls = 0;
+
+  /** Throws TypeError or RangeError for options that are unknown or malformed. Everything else comes out of ready(). */
+  constructor(model: string, options: EmbeddingSessionOptions) {
+    const filled = fillSessionOptions(options);
+    this.#loading = this.#load(model, filled).catch((error: unknown) => {
+      throw this.#closed === undefined ? error : closedError();
+    });
+    // A session whose loading failed says so where it is used; nobody may be listening yet.
+    this.#loading.catch(() => undefined);
+  }
+
+  async #load(model: string, options: ReturnType<typeof fillSessionOptions>): Promise<Loaded> {
+    const signal = this.#abortLoading.signal;
+    const files = await resolveModel(model, { ...options.resolve, dtype: options.dtype, signal });
+    const tokenizer = await Tokenizer.fromDirectory(files.directory);
+    signal.throwIfAborted();
+    const native = createNative(files, Tokenizer.nativeOf(tokenizer), options);
+    signal.addEventListener('abort', () => void native.close(), { once: true });
+    try {
+      const loaded = await native.ready();
+      checkDimensions(files, loaded);
+      this.#loaded = {
+        native,
+        info: describe(model, files, tokenizer.maxTokens, options.threads, loaded),
+      };
+      return this.#loaded;
+    } catch (error) {
+      await native.close();
+      throw fromNative(error);
+    }
+  }
+
+  async ready(): Promise<void> {
+    await this.#loading;
+  }
+
+  get info(): SessionInfo {
+    if (this.#loaded === undefined) {
+      throw new TypeError('session.info is known once the model is loaded: await session.ready() first');
+    }
+    return this.#loaded.info;
+  }
+
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    const list = checkTexts('session.embed()', texts);
+    checkEmbedOptions(options);
+    return this.#embed(list, options);
+  }
+
+  /** `embed` without the checks, for callers that made their own. */
+  async #embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
+    const call = ++this.#calls;
+    let native: NativeSession | undefined;
+    const work = async (): Promise<Embeddings> => {
+      const loaded = this.#loaded ?? (await this.#loading);
+      if (this.#closed !== undefined) throw closedError();
+      options.signal?.throwIfAborted();
+      native = loaded.native;
+      const { info } = loaded;
+      const dimensions = options.dimensions ?? info.dimensions;
+      if (dimensions > info.dimensions) {
+        throw new RangeError(`dimensions: ${dimensions} is more than the ${info.dimensions} that ${info.model} has`);
+      }
+      const result = await native.embed(
+        call,
+        texts,
+        options.pooling ?? info.pooling,
+        options.normalize ?? true,
+        options.truncate ?? true,
+        info.maxTokens,
+        dimensions,
+      );
+      return toEmbeddings(result, dimensions);
+    };
+    try {
+      return await withDeadline(options, work(), () => native?.cancel(call));
+    } catch (error) {
+      throw fromNative(error);
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#close();
+    return this.#closed;
+  }
+
+  async #close(): Promise<void> {
+    this.#abortLoading.abort();
+    const loaded = this.#loaded ?? (await this.#loading.catch(() => undefined));
+    await loaded?.native.close();
+  }
+}
+
+function createNative(
+  files: ResolvedModel,
+  tokenizer: object,
+  options: ReturnType<typeof fillSessionOptions>,
+): NativeSession {
+  return new (binding().NativeSession)(
+    tokenizer,
+    files.onnxPath,
+    files.dtype,
+    options.device,
+    options.deviceId,
+    options.gpuMemoryLimit,
+    options.threads,
+    options.maxBatchTokens,
+    options.maxQueue,
+    ortLibraryPath(),
+  );
+}
+
+/** A model whose configuration and graph disagree is not the model its files say it is. */
+function checkDimensions(files: ResolvedModel, loaded: NativeLoaded): void {
+  if (files.config.hiddenSize === loaded.dimensions) return;
+  throw new GtewayError(
+    'ERR_MODEL_INVALID',
+    `${files.configPath} says the vectors have ${files.config.hiddenSize} values, ${files.onnxPath} makes ` +
+      `${loaded.dimensions}: these files are not of one model`,
+  );
+}
+
+function describe(
+  model: string,
+  files: ResolvedModel,
+  maxTokens: number,
+  threads: number,
+  loaded: NativeLoaded,
+): SessionInfo {
+  return {
+    model,
+    dimensions: loaded.dimensions,
+    maxTokens,
+    pooling: files.pooling,
+    device: loaded.device,
+    engine: loaded.engine,
+    dtype: loaded.dtype,
+    isa: binding().cpu().isa,
+    threads,
+    maxBatchTokens: loaded.maxBatchTokens,
+    modelFile: files.onnxPath,
+    fallbacks: loaded.fallbacks,
+  };
+}
+
+function toEmbeddings({ data, tokens, truncated }: NativeEmbedded, dimensions: number): Embeddings {
+  return new Embeddings(data, dimensions, tokens, Array.from(truncated, Boolean));
+}
+
+function closedError(): GtewayError {
+  return new GtewayError('ERR_CLOSED', 'the session is closed');
+}
+
+/** The texts as a list. Throws TypeError naming the one that is not a string. */
+export function checkTexts(where: string, texts: unknown): readonly string[] {
+  if (typeof texts === 'string') return [texts];
+  if (!Array.isArray(texts))
+    throw new TypeError(`${where}: expected a string or an array of strings, not ${show(texts)}`);
+  for (const [i, text] of texts.entries() as IterableIterator<[number, unknown]>) {
+    if (typeof text !== 'string') throw new TypeError(`${where}: texts[${i}] must be a string, not ${show(text)}`);
+  }
+  return texts as readonly string[];
+}
+
+function checkEmbedOptions(options: EmbedOptions): void {
+  const where = 'session.embed()';
+  rejectUnknownKeys(options, embedOptionNames, where);
+  const { pooling, normalize, truncate, dimensions } = options;
+  if (pooling !== undefined && !['mean', 'cls', 'none'].includes(pooling)) {
+    throw new RangeError(`${where}: pooling must be 'mean', 'cls' or 'none', not ${show(pooling)}`);
+  }
+  for (const [name, value] of Object.entries({ normalize, truncate })) {
+    if (value !== undefined && typeof value !== 'boolean') {
+      throw new TypeError(`${where}: ${name} must be true or false, not ${show(value)}`);
+    }
+  }
+  if (dimensions !== undefined && !(Number.isInteger(dimensions) && dimensions >= 1)) {
+    throw new RangeError(`${where}: dimensions must be a whole number from 1, not ${show(dimensions)}`);
+  }
+  checkDeadline(where, options);
+}

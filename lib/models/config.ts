@@ -1,0 +1,137 @@
+/** Reads a model's own configuration files: the shape of the network, and how its token vectors are pooled. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GtewayError } from '../errors.js';
+import type { PoolingMode } from './registry.js';
+
+/** What `config.json` says about the network. */
+export interface ModelConfig {
+  /** `bert`, `roberta`, `distilbert`, … */
+  readonly modelType: string;
+  /** Width of the hidden states, so the length of the vectors. */
+  readonly hiddenSize: number;
+  /** The longest input in tokens, special tokens included. */
+  readonly maxTokens: number;
+  /** `max_position_embeddings` as written; RoBERTa-like models cannot use all of it. */
+  readonly maxPositionEmbeddings: number;
+  readonly vocabSize?: number;
+  /** The whole file, for readers that need more of it. */
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+/** Other names that families of models give to the same fact. */
+const hiddenSizeKeys = ['hidden_size', 'dim', 'd_model', 'n_embd'] as const;
+const positionKeys = ['max_position_embeddings', 'n_positions', 'max_seq_len'] as const;
+
+/** These count positions from `pad_token_id + 1`, so that many of their position vectors are never used. */
+const offsetPositions = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
+
+/** Reads `config.json`. Throws ERR_MODEL_INVALID naming the field that is missing or wrong. */
+export async function readModelConfig(path: string): Promise<ModelConfig> {
+  const raw = await readJsonObject(path);
+  const modelType = raw.model_type;
+  if (typeof modelType !== 'string') {
+    throw new GtewayError('ERR_MODEL_INVALID', `${path}: "model_type" is ${show(modelType)}, expected a string`);
+  }
+  const hiddenSize = positiveInteger(path, raw, hiddenSizeKeys);
+  const maxPositionEmbeddings = positiveInteger(path, raw, positionKeys);
+  const offset = offsetPositions.has(modelType) ? (typeof raw.pad_token_id === 'number' ? raw.pad_token_id : 1) + 1 : 0;
+  const vocabSize = raw.vocab_size;
+  return {
+    modelType,
+    hiddenSize,
+    maxTokens: maxPositionEmbeddings - offset,
+    maxPositionEmbeddings,
+    ...(typeof vocabSize === 'number' ? { vocabSize } : {}),
+    raw,
+  };
+}
+
+/** Files of a sentence-transformers model that say how token vectors become one vector. */
+export const poolingFiles = ['modules.json', '1_Pooling/config.json'] as const;
+
+/**
+ * The pooling a model directory states, or undefined when it has no sentence-transformers files.
+ *
+ * Throws ERR_MODEL_UNSUPPORTED when it asks for a pooling or a further layer that gteway does not have: ignoring it
+ * would give vectors that look right and are not.
+ */
+export async function readPooling(directory: string): Promise<PoolingMode | undefined> {
+  await checkLayers(join(directory, 'modules.json'));
+  // modules.json names this folder too; every published model uses the same one, and a path out of a downloaded file
+  // would have to be distrusted.
+  const path = join(directory, '1_Pooling', 'config.json');
+  const config = await readJsonIfPresent(path);
+  if (config === undefined) return undefined;
+  if (!isObject(config)) throw new GtewayError('ERR_MODEL_INVALID', `${path}: expected a JSON object`);
+
+  const modes =
+    typeof config.pooling_mode === 'string'
+      ? [config.pooling_mode]
+      : Object.keys(config)
+          .filter((key) => key.startsWith('pooling_mode_') && config[key] === true)
+          .map((key) => key.slice('pooling_mode_'.length));
+  const mode = modes[0];
+  if (modes.length === 1 && (mode === 'mean_tokens' || mode === 'mean')) return 'mean';
+  if (modes.length === 1 && (mode === 'cls_token' || mode === 'cls')) return 'cls';
+  throw new GtewayError(
+    'ERR_MODEL_UNSUPPORTED',
+    `${path} asks for the pooling ${modes.length === 0 ? '(none)' : modes.join(' + ')}; gteway has mean and cls`,
+  );
+}
+
+/** Throws where `modules.json` puts a layer after the transformer that gteway does not have, such as Dense. */
+async function checkLayers(path: string): Promise<void> {
+  const modules = await readJsonIfPresent(path);
+  if (modules === undefined) return;
+  if (!Array.isArray(modules)) throw new GtewayError('ERR_MODEL_INVALID', `${path}: expected a JSON array`);
+  for (const module of modules as unknown[]) {
+    const type = isObject(module) && typeof module.type === 'string' ? (module.type.split('.').at(-1) ?? '') : '';
+    if (['Transformer', 'Pooling', 'Normalize'].includes(type)) continue;
+    throw new GtewayError(
+      'ERR_MODEL_UNSUPPORTED',
+      `${path} asks for a layer after the transformer that gteway does not have: ${type === '' ? show(module) : type}`,
+    );
+  }
+}
+
+async function readJsonObject(path: string): Promise<Record<string, unknown>> {
+  const value = await readJsonIfPresent(path);
+  if (value === undefined) throw new GtewayError('ERR_MODEL_NOT_FOUND', `${path} does not exist`);
+  if (!isObject(value)) throw new GtewayError('ERR_MODEL_INVALID', `${path}: expected a JSON object`);
+  return value;
+}
+
+async function readJsonIfPresent(path: string): Promise<unknown> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
+    throw new GtewayError('ERR_MODEL_INVALID', `${path} cannot be read: ${(cause as Error).message}`, { cause });
+  }
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw new GtewayError('ERR_MODEL_INVALID', `${path} is not valid JSON: ${(cause as Error).message}`, { cause });
+  }
+}
+
+function positiveInteger(path: string, raw: Record<string, unknown>, keys: readonly string[]): number {
+  const key = keys.find((candidate) => raw[candidate] !== undefined) ?? keys[0] ?? '';
+  const value = raw[key];
+  if (typeof value === 'number' && Number.isInteger(value) && value > 0) return value;
+  throw new GtewayError(
+    'ERR_MODEL_INVALID',
+    `${path}: "${key}" is ${show(value)}, expected a positive integer; is this the configuration of a text encoder?`,
+  );
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function show(value: unknown): string {
+  return value === undefined ? 'missing' : JSON.stringify(value);
+}

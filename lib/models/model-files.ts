@@ -1,0 +1,69 @@
+/** Which files make up a model, and which of them a dtype or a file name chooses. Knows names, touches no disk. */
+import { poolingFiles } from './config.js';
+
+/** Precision of the weights. int8 is dynamic quantisation: weights are 8-bit, activations are quantised as they come. */
+export type Dtype = 'fp32' | 'fp16' | 'bf16' | 'int8';
+
+/** A set of file names: a directory, a cached snapshot, or what the hub lists. Names use `/`. */
+export interface FileSet {
+  has(file: string): boolean;
+  /** All names, for messages. */
+  list(): readonly string[];
+}
+
+export const configFile = 'config.json';
+export const tokenizerFile = 'tokenizer.json';
+export const tokenizerConfigFile = 'tokenizer_config.json';
+
+/** File names per dtype, in the `onnx` folder or beside `config.json`, best first. */
+const onnxNames: Readonly<Record<Dtype, readonly string[]>> = {
+  fp32: ['model.onnx'],
+  fp16: ['model_fp16.onnx'],
+  // No exporter writes bf16 ONNX files: an engine that computes in bf16 converts the fp32 weights.
+  bf16: ['model.onnx'],
+  int8: ['model_quantized.onnx', 'model_int8.onnx'],
+};
+
+/** The names an ONNX file of that dtype can have, best first. */
+export function onnxCandidates(dtype: Dtype): string[] {
+  return ['onnx/', ''].flatMap((folder) => onnxNames[dtype].map((name) => folder + name));
+}
+
+/** The ONNX file that the options choose, or undefined when `files` does not have it. */
+export function chooseOnnxFile(files: FileSet, dtype: Dtype, modelFile: string | undefined): string | undefined {
+  return (modelFile === undefined ? onnxCandidates(dtype) : [modelFile]).find((file) => files.has(file));
+}
+
+/** Says which ONNX file is missing `where`, what there is instead, and which option takes it. */
+export function missingOnnxMessage(
+  where: string,
+  onnxFiles: readonly string[],
+  dtype: Dtype,
+  modelFile: string | undefined,
+): string {
+  const wanted = modelFile ?? `${onnxCandidates(dtype).join(', ')} (dtype ${dtype})`;
+  const there =
+    onnxFiles.length === 0
+      ? 'It has no .onnx file at all: export the model to ONNX first, or choose another repository.'
+      : `It has: ${onnxFiles.join(', ')}. Choose one with the modelFile option, or another dtype.`;
+  return `${where} has no ${wanted}. ${there}`;
+}
+
+/** The dtype a file's name states; what `modelFile` loads when no dtype is asked for. */
+export function dtypeOfFile(file: string): Dtype {
+  if (/fp16/i.test(file)) return 'fp16';
+  return /quantized|int8|_q8/i.test(file) ? 'int8' : 'fp32';
+}
+
+/**
+ * Files holding tensors of `onnx` that did not fit into it (2 GiB is the limit of a protobuf): `model.onnx_data`,
+ * `model.onnx_data_1`, … as Transformers.js and optimum name them, or `model.onnx.data` as torch's exporter does.
+ */
+export function externalDataFiles(files: FileSet, onnx: string): string[] {
+  return files.list().filter((file) => file.startsWith(onnx) && /^[._]data(?:_\d+)?$/.test(file.slice(onnx.length)));
+}
+
+/** Files worth having that a model can do without. */
+export function optionalFiles(kind: 'model' | 'tokenizer', poolingKnown: boolean): string[] {
+  return [tokenizerConfigFile, ...(kind === 'model' && !poolingKnown ? poolingFiles : [])];
+}

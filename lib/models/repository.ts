@@ -1,0 +1,209 @@
+/** Finds a hub repository's files in the cache, or brings them there. */
+import { resolve } from 'node:path';
+import { GtewayError, isGtewayError } from '../errors.js';
+import { directoryFiles, RepositoryCache } from './cache.js';
+import { expandHome } from './classify.js';
+import { type DownloadProgress, downloadFiles } from './download.js';
+import { defaultCacheDirectory, isOffline } from './environment.js';
+import { Hub } from './hub.js';
+import {
+  chooseOnnxFile,
+  configFile,
+  type Dtype,
+  externalDataFiles,
+  type FileSet,
+  missingOnnxMessage,
+  onnxCandidates,
+  optionalFiles,
+  tokenizerFile,
+} from './model-files.js';
+import { isRelativeFile } from './names.js';
+import type { KnownModel } from './registry.js';
+
+/** What is wanted of a repository. */
+export type FileSelection =
+  | { readonly kind: 'tokenizer' }
+  | { readonly kind: 'model'; readonly dtype: Dtype; readonly modelFile: string | undefined };
+
+export interface RepositoryReference {
+  readonly name: string;
+  readonly repository: string;
+  readonly facts?: KnownModel;
+}
+
+export interface RepositoryOptions {
+  cacheDir?: string;
+  offline?: boolean;
+  refresh?: boolean;
+  onProgress?: (progress: DownloadProgress) => void;
+  signal?: AbortSignal;
+}
+
+export interface LocatedRepository {
+  readonly source: 'cache' | 'hub';
+  readonly repository: string;
+  /** The commit. */
+  readonly revision: string;
+  /** The snapshot's directory. */
+  readonly directory: string;
+}
+
+/** Which of the selected files a set has. */
+interface Inventory {
+  /** Wanted files that are there. */
+  readonly present: string[];
+  /** Files the model cannot do without; an ONNX file is named by its best candidate. */
+  readonly missing: string[];
+  /** Files it can do without, but that would be used. */
+  readonly missingOptional: string[];
+}
+
+/**
+ * The directory of a snapshot that has what `selection` wants.
+ *
+ * The cache is asked first, and the hub only for what it lacks; a repository that is cached but for optional files is
+ * used as it is when the hub cannot be reached.
+ */
+export async function locateRepository(
+  reference: RepositoryReference,
+  revision: string,
+  selection: FileSelection,
+  options: RepositoryOptions,
+): Promise<LocatedRepository> {
+  const { repository } = reference;
+  if (options.signal?.aborted) throw abortedError(reference.name, options.signal);
+  const cacheDirectory =
+    options.cacheDir === undefined ? defaultCacheDirectory() : resolve(expandHome(options.cacheDir));
+  const cache = new RepositoryCache(cacheDirectory, repository);
+  const poolingKnown = reference.facts !== undefined;
+
+  const cachedCommit = await cache.commitOf(revision);
+  const cached =
+    cachedCommit === undefined ? undefined : takeCached(cache, repository, cachedCommit, selection, poolingKnown);
+  if (cached?.complete && !options.refresh) return cached.located;
+
+  if (options.offline ?? isOffline()) {
+    if (cached?.usable) return cached.located;
+    throw offlineError(reference, revision, cacheDirectory, cached?.missing, options.offline === true);
+  }
+
+  const hub = await Hub.connect(options.signal);
+  try {
+    // Where only optional files are open, a hub that does not answer is no reason to wait long.
+    const info = await hub.repositoryInfo(repository, revision, { retries: !cached?.usable });
+    const listing = listedFiles(info.files);
+    const wanted = takeInventory(listing, selection, poolingKnown);
+    if (wanted.missing.length > 0) throw incompleteRepository(reference, info.commit, wanted, listing, selection);
+
+    const fetched = await downloadFiles(hub, cache, {
+      model: reference.name,
+      repository,
+      commit: info.commit,
+      files: wanted.present,
+      ...(options.onProgress ? { onProgress: options.onProgress } : {}),
+      ...(options.signal ? { signal: options.signal } : {}),
+    });
+    for (const file of wanted.missingOptional) await cache.rememberAbsent(info.commit, file);
+    // Last, so that a branch never points at a commit whose files are still on their way.
+    await cache.rememberCommit(revision, info.commit);
+    return {
+      source: fetched > 0 ? 'hub' : 'cache',
+      repository,
+      revision: info.commit,
+      directory: cache.snapshotDirectory(info.commit),
+    };
+  } catch (error) {
+    if (cached?.usable && isGtewayError(error, 'ERR_HUB_UNREACHABLE')) return cached.located;
+    throw error;
+  } finally {
+    hub.close();
+  }
+}
+
+function takeCached(
+  cache: RepositoryCache,
+  repository: string,
+  commit: string,
+  selection: FileSelection,
+  poolingKnown: boolean,
+) {
+  const directory = cache.snapshotDirectory(commit);
+  const inventory = takeInventory(directoryFiles(directory), selection, poolingKnown);
+  const usable = inventory.missing.length === 0;
+  // What another program fetched may lack files that change the result; a listed model needs none of them.
+  const complete =
+    usable && (poolingKnown || inventory.missingOptional.every((file) => cache.isKnownAbsent(commit, file)));
+  const located: LocatedRepository = { source: 'cache', repository, revision: commit, directory };
+  return { located, usable, complete, missing: inventory.missing };
+}
+
+function takeInventory(files: FileSet, selection: FileSelection, poolingKnown: boolean): Inventory {
+  const present: string[] = [];
+  const missing: string[] = [];
+  const missingOptional: string[] = [];
+  for (const file of [configFile, tokenizerFile]) (files.has(file) ? present : missing).push(file);
+  for (const file of optionalFiles(selection.kind, poolingKnown)) {
+    (files.has(file) ? present : missingOptional).push(file);
+  }
+  if (selection.kind === 'model') {
+    const onnx = chooseOnnxFile(files, selection.dtype, selection.modelFile);
+    if (onnx === undefined) missing.push(selection.modelFile ?? onnxCandidates(selection.dtype)[0] ?? '');
+    else {
+      const data = externalDataFiles(files, onnx);
+      present.push(onnx, ...data);
+      if (data.length === 0) missingOptional.push(`${onnx}_data`);
+    }
+  }
+  return { present, missing, missingOptional };
+}
+
+/** The hub's list as a set; names that could lead out of a directory are not in it. */
+function listedFiles(names: readonly string[]): FileSet {
+  const safe = new Set(names.filter(isRelativeFile));
+  return { has: (file) => safe.has(file), list: () => [...safe] };
+}
+
+function incompleteRepository(
+  reference: RepositoryReference,
+  commit: string,
+  { missing }: Inventory,
+  listing: FileSet,
+  selection: FileSelection,
+): GtewayError {
+  const where = `${reference.repository} (at ${commit.slice(0, 7)})`;
+  const onnxFiles = listing.list().filter((file) => file.endsWith('.onnx'));
+  const onlyOnnx = selection.kind === 'model' && missing.length === 1 && !listing.has(missing[0] ?? '');
+  const message =
+    onlyOnnx && listing.has(configFile) && listing.has(tokenizerFile)
+      ? missingOnnxMessage(where, onnxFiles, selection.dtype, selection.modelFile)
+      : `${where} has no ${missing.join(' and no ')}, so it is not a model gteway can load. It has: ` +
+        (listing.list().slice(0, 20).join(', ') || 'nothing');
+  return new GtewayError('ERR_MODEL_NOT_FOUND', message, {
+    details: { model: reference.name, repository: reference.repository, missing, available: listing.list() },
+  });
+}
+
+function offlineError(
+  reference: RepositoryReference,
+  revision: string,
+  cacheDirectory: string,
+  missing: readonly string[] | undefined,
+  byOption: boolean,
+): GtewayError {
+  const lacks = missing === undefined ? `no '${revision}' of ${reference.repository}` : `no ${missing.join(', no ')}`;
+  const why = byOption ? 'the offline option is set' : 'HF_HUB_OFFLINE is set';
+  return new GtewayError(
+    'ERR_OFFLINE',
+    `model '${reference.name}': the cache in ${cacheDirectory} has ${lacks}, and ${why}. ` +
+      `Fetch it once where the hub can be reached (npx gteway pull ${reference.name}), or allow downloading.`,
+    { details: { model: reference.name, repository: reference.repository, cacheDirectory, missing: missing ?? [] } },
+  );
+}
+
+/** What a fired `signal` becomes. */
+export function abortedError(model: string, signal: AbortSignal): GtewayError {
+  return new GtewayError('ERR_ABORTED', `loading '${model}' was aborted`, {
+    cause: signal.reason,
+    details: { model },
+  });
+}

@@ -1,0 +1,223 @@
+/** From a model's name to its files on disk: a directory as it is, a repository from the cache or the hub. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
+import { GtewayError } from '../errors.js';
+import { directoryFiles } from './cache.js';
+import { classifyModel, type ModelReference } from './classify.js';
+import { type ModelConfig, readModelConfig, readPooling } from './config.js';
+import {
+  chooseOnnxFile,
+  configFile,
+  type Dtype,
+  dtypeOfFile,
+  type FileSet,
+  missingOnnxMessage,
+  tokenizerConfigFile,
+  tokenizerFile,
+} from './model-files.js';
+import { isRelativeFile, isRevision } from './names.js';
+import { nearestKnownModel, type PoolingMode } from './registry.js';
+import { type FileSelection, locateRepository } from './repository.js';
+import type { DownloadProgress } from './download.js';
+
+export type { DownloadProgress } from './download.js';
+export type { Dtype } from './model-files.js';
+
+export interface ResolveOptions {
+  /**
+   * Which ONNX file to take: `onnx/model.onnx` (fp32), `onnx/model_fp16.onnx`, `onnx/model_quantized.onnx` or
+   * `onnx/model_int8.onnx` (int8); each also without the `onnx/` folder. `'bf16'` takes the fp32 file, since there are
+   * no bf16 ONNX files and an engine that computes in bf16 converts. `'auto'` is fp32.
+   * @default 'auto'
+   */
+  dtype?: 'auto' | Dtype;
+  /** An ONNX file instead of the one `dtype` names, relative to the model: `'onnx/model_opset17.onnx'`. */
+  modelFile?: string;
+  /** Where fetched models are kept, in the Hugging Face cache layout. @default see environment.ts */
+  cacheDir?: string;
+  /** Open no connection: use what the cache has. @default true if HF_HUB_OFFLINE says so */
+  offline?: boolean;
+  /** Branch, tag or commit of the hub repository. @default the one in the name (`owner/name@v1`), or `'main'` */
+  revision?: string;
+  /** Ask the hub what `revision` stands at now, although the cache has it. For `gteway pull`. @default false */
+  refresh?: boolean;
+  /** Called while files arrive, at most about ten times a second and at each file's start and end. */
+  onProgress?: (progress: DownloadProgress) => void;
+  /** Stops waiting and downloading at once (ERR_ABORTED). What has arrived is kept and resumed next time. */
+  signal?: AbortSignal;
+}
+
+/** A model's files, all present. Paths are absolute; a file of the cache is a link into its blobs. */
+export interface ResolvedTokenizer {
+  /** The model as it was asked for. */
+  readonly name: string;
+  /** `'directory'`: as given. `'cache'`: nothing was fetched. `'hub'`: something was. */
+  readonly source: 'directory' | 'cache' | 'hub';
+  /** `owner/name`, when it is from the hub. */
+  readonly repository?: string;
+  /** The commit, when it is from the hub. */
+  readonly revision?: string;
+  readonly directory: string;
+  readonly configPath: string;
+  readonly tokenizerPath: string;
+  readonly tokenizerConfigPath?: string;
+  readonly config: ModelConfig;
+}
+
+export interface ResolvedModel extends ResolvedTokenizer {
+  /** Not resolved to its real path: ONNX Runtime finds external data (`model.onnx_data`) beside it. */
+  readonly onnxPath: string;
+  /** What `onnxPath` holds; `'bf16'` when that was asked for, although the file is fp32. */
+  readonly dtype: Dtype;
+  readonly pooling: PoolingMode;
+  /**
+   * Who says so: the list of known models, the model's `1_Pooling/config.json`, or nobody (`'default'`: mean, as the
+   * Edge runtime pools).
+   */
+  readonly poolingFrom: 'registry' | 'file' | 'default';
+}
+
+/**
+ * Finds a model's files, fetching from the hub what neither a directory nor the cache has.
+ *
+ * A cached model is used without asking the hub. Rejects with TypeError or RangeError for malformed arguments and
+ * ERR_MODEL_NOT_FOUND, ERR_MODEL_INVALID, ERR_MODEL_UNSUPPORTED, ERR_OFFLINE, ERR_CACHE_WRITE, ERR_ABORTED or one of
+ * ERR_HUB_*.
+ */
+export async function resolveModel(model: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
+  checkOptions(options);
+  const reference = classifyModel(model);
+  const wanted = options.dtype ?? 'auto';
+  const dtype = wanted !== 'auto' ? wanted : options.modelFile === undefined ? 'fp32' : dtypeOfFile(options.modelFile);
+  const place = await locate(reference, options, { kind: 'model', dtype, modelFile: options.modelFile });
+
+  const onnxFile = chooseOnnxFile(directoryFiles(place.directory), dtype, options.modelFile);
+  if (onnxFile === undefined) throw missingOnnx(model, place.directory, dtype, options.modelFile);
+  const tokenizer = await describe(model, place);
+  const known = reference.kind === 'known' || reference.kind === 'hub' ? reference.facts?.pooling : undefined;
+  const stated = known ?? (await readPooling(place.directory));
+  return {
+    ...tokenizer,
+    onnxPath: join(place.directory, onnxFile),
+    dtype,
+    pooling: stated ?? 'mean',
+    poolingFrom: known !== undefined ? 'registry' : stated !== undefined ? 'file' : 'default',
+  };
+}
+
+/** Like `resolveModel`, for the tokenizer's files alone: needs no weights, and fetches none. */
+export async function resolveTokenizer(
+  model: string,
+  options: Omit<ResolveOptions, 'dtype' | 'modelFile'> = {},
+): Promise<ResolvedTokenizer> {
+  checkOptions(options);
+  return describe(model, await locate(classifyModel(model), options, { kind: 'tokenizer' }));
+}
+
+interface Place {
+  readonly source: ResolvedModel['source'];
+  readonly directory: string;
+  readonly repository?: string;
+  readonly revision?: string;
+}
+
+async function locate(reference: ModelReference, options: ResolveOptions, selection: FileSelection): Promise<Place> {
+  if (reference.kind === 'directory') {
+    if (options.revision !== undefined) {
+      throw new RangeError(
+        `revision: '${options.revision}' needs a hub repository; '${reference.name}' is a directory`,
+      );
+    }
+    checkDirectory(reference.name, reference.directory);
+    return { source: 'directory', directory: reference.directory };
+  }
+  if (reference.kind === 'llm') {
+    const near = nearestKnownModel(reference.name);
+    throw new GtewayError(
+      'ERR_MODEL_NOT_FOUND',
+      `'${reference.name}' is no embedding model gteway knows${near === undefined ? '' : ` (did you mean '${near}'?)`}; ` +
+        'give a known name, a hub repository (owner/name) or a directory (./path)',
+      { details: { model: reference.name } },
+    );
+  }
+  const named = reference.kind === 'hub' ? reference.revision : undefined;
+  if (named !== undefined && options.revision !== undefined && named !== options.revision) {
+    throw new RangeError(
+      `model '${reference.name}' names a revision, and the revision option another: '${options.revision}'`,
+    );
+  }
+  return locateRepository(reference, options.revision ?? named ?? 'main', selection, options);
+}
+
+async function describe(model: string, place: Place): Promise<ResolvedTokenizer> {
+  const { directory } = place;
+  const files = directoryFiles(directory);
+  const configPath = join(directory, configFile);
+  return {
+    ...place,
+    name: model,
+    configPath,
+    tokenizerPath: join(directory, tokenizerFile),
+    ...(files.has(tokenizerConfigFile) ? { tokenizerConfigPath: join(directory, tokenizerConfigFile) } : {}),
+    config: await readModelConfig(configPath),
+  };
+}
+
+function checkDirectory(name: string, directory: string): void {
+  if (!isDirectory(directory)) {
+    throw new GtewayError('ERR_MODEL_NOT_FOUND', `'${name}' is not a directory (looked for ${directory})`, {
+      details: { model: name, directory },
+    });
+  }
+  const files = directoryFiles(directory);
+  const missing = [configFile, tokenizerFile].filter((file) => !files.has(file));
+  if (missing.length === 0) return;
+  throw new GtewayError(
+    'ERR_MODEL_NOT_FOUND',
+    `${directory} has no ${missing.join(' and no ')}; a model directory needs config.json, tokenizer.json and an ONNX ` +
+      `file. It has: ${shortList(files)}`,
+    { details: { model: name, directory, missing } },
+  );
+}
+
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function missingOnnx(model: string, directory: string, dtype: Dtype, modelFile: string | undefined): GtewayError {
+  const onnxFiles = directoryFiles(directory)
+    .list()
+    .filter((file) => file.endsWith('.onnx'));
+  return new GtewayError('ERR_MODEL_NOT_FOUND', missingOnnxMessage(directory, onnxFiles, dtype, modelFile), {
+    details: { model, directory, available: onnxFiles },
+  });
+}
+
+function shortList(files: FileSet): string {
+  const names = files.list();
+  if (names.length === 0) return 'nothing';
+  return names.slice(0, 20).join(', ') + (names.length > 20 ? `, and ${names.length - 20} more` : '');
+}
+
+function checkOptions(options: ResolveOptions): void {
+  const { dtype, modelFile, revision, cacheDir } = options;
+  if (dtype !== undefined && !['auto', 'fp32', 'fp16', 'bf16', 'int8'].includes(dtype)) {
+    throw new RangeError(`dtype must be 'auto', 'fp32', 'fp16', 'bf16' or 'int8', got '${dtype as string}'`);
+  }
+  for (const [name, value] of Object.entries({ modelFile, revision, cacheDir })) {
+    if (value !== undefined && typeof value !== 'string') throw new TypeError(`${name} must be a string`);
+    if (value === '') throw new RangeError(`${name} is empty`);
+  }
+  if (modelFile !== undefined && !(isRelativeFile(modelFile) && modelFile.endsWith('.onnx'))) {
+    throw new RangeError(
+      `modelFile must be an .onnx file inside the model, such as 'onnx/model_fp16.onnx', got '${modelFile}'`,
+    );
+  }
+  if (revision !== undefined && !isRevision(revision)) {
+    throw new RangeError(`revision must be a branch, a tag or a commit, got '${revision}'`);
+  }
+}

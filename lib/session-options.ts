@@ -1,0 +1,143 @@
+/** The options of an embedding session: what they mean, their defaults, and what is refused. */
+import { availableParallelism } from 'node:os';
+import { binding } from './native/binding.js';
+import { rejectUnknownKeys } from './options.js';
+import type { Dtype, DownloadProgress } from './models/resolve.js';
+
+/** Options of `new Session(model, options)` for an embedding model. */
+export interface EmbeddingSessionOptions {
+  /**
+   * Where to compute. `'auto'`: a CUDA GPU where ONNX Runtime's CUDA libraries load, otherwise the CPU, and
+   * `session.info.fallbacks` says why. `'cpu'`, `'cuda'`: that one, or ERR_DEVICE_UNAVAILABLE.
+   * @default 'auto'
+   */
+  device?: 'auto' | 'cpu' | 'cuda';
+  /** Which GPU, counted from 0 as CUDA counts them. @default 0 */
+  deviceId?: number;
+  /** The most bytes of GPU memory ONNX Runtime's arena may take. @default no limit */
+  gpuMemoryLimit?: number;
+  /** What computes. `'ort'` is ONNX Runtime; `'auto'` picks the fastest that gives exact enough vectors. @default 'auto' */
+  engine?: 'auto' | 'ort';
+  /**
+   * Precision of the weights: which ONNX file is used. `'auto'` is the fastest whose vectors keep a cosine of at least
+   * 0.9999 to fp32; with ONNX Runtime that is fp32.
+   * @default 'auto'
+   */
+  dtype?: 'auto' | 'fp32' | 'fp16' | 'int8';
+  /** Native threads that tokenize and compute. @default what CPU affinity and the cgroup's quota allow */
+  threads?: number;
+  /** Tokens computed together, padding counted. More needs more memory. @default the engine's best, 256 on a CPU */
+  maxBatchTokens?: number;
+  /**
+   * Texts that may be waiting or running; a call that would pass it is refused with ERR_OVERLOADED. A call that finds
+   * the session idle is taken whatever its size.
+   * @default 100000
+   */
+  maxQueue?: number;
+  /** Where fetched models are kept, in the Hugging Face cache layout. @default the Hugging Face cache */
+  cacheDir?: string;
+  /** An ONNX file instead of the one `dtype` names, relative to the model: `'onnx/model_opset17.onnx'`. */
+  modelFile?: string;
+  /** Never open a connection: use what the cache has, or fail with ERR_OFFLINE. @default true if HF_HUB_OFFLINE says so */
+  offline?: boolean;
+  /** Called while model files arrive. */
+  onProgress?: (progress: DownloadProgress) => void;
+}
+
+export const embeddingSessionOptionNames = [
+  'device',
+  'deviceId',
+  'gpuMemoryLimit',
+  'engine',
+  'dtype',
+  'threads',
+  'maxBatchTokens',
+  'maxQueue',
+  'cacheDir',
+  'modelFile',
+  'offline',
+  'onProgress',
+] as const satisfies readonly (keyof EmbeddingSessionOptions)[];
+
+/** The same, checked and with every default filled in. 0 stands for "the engine's own choice" or "no limit". */
+export interface FilledSessionOptions {
+  readonly device: 'auto' | 'cpu' | 'cuda';
+  readonly deviceId: number;
+  readonly gpuMemoryLimit: number;
+  readonly engine: 'auto' | 'ort';
+  readonly dtype: 'auto' | Exclude<Dtype, 'bf16'>;
+  readonly threads: number;
+  readonly maxBatchTokens: number;
+  readonly maxQueue: number;
+  readonly resolve: Pick<EmbeddingSessionOptions, 'cacheDir' | 'modelFile' | 'offline' | 'onProgress'>;
+}
+
+/** More threads than this are a typing error, not a machine. */
+const mostThreads = 1024;
+
+/** Throws TypeError or RangeError for the first option that is unknown or has a value it cannot have. */
+export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSessionOptions {
+  rejectUnknownKeys(options, embeddingSessionOptionNames, 'new Session()');
+  const { cacheDir, modelFile, offline, onProgress } = options;
+  checkType('cacheDir', cacheDir, 'string');
+  checkType('modelFile', modelFile, 'string');
+  checkType('offline', offline, 'boolean');
+  checkType('onProgress', onProgress, 'function');
+  return {
+    device: oneOf('device', options.device, ['auto', 'cpu', 'cuda'], 'auto'),
+    deviceId: integer('deviceId', options.deviceId, 0, 255, 0),
+    gpuMemoryLimit: integer('gpuMemoryLimit', options.gpuMemoryLimit, 1, Number.MAX_SAFE_INTEGER, 0),
+    engine: oneOf('engine', options.engine, ['auto', 'ort'], 'auto'),
+    dtype: oneOf('dtype', options.dtype, ['auto', 'fp32', 'fp16', 'int8'], 'auto'),
+    threads: integer('threads', options.threads, 1, mostThreads, undefined) ?? defaultThreads(),
+    maxBatchTokens: integer('maxBatchTokens', options.maxBatchTokens, 1, 2 ** 31 - 1, 0),
+    maxQueue: integer('maxQueue', options.maxQueue, 1, Number.MAX_SAFE_INTEGER, 100_000),
+    resolve: {
+      ...(cacheDir === undefined ? {} : { cacheDir }),
+      ...(modelFile === undefined ? {} : { modelFile }),
+      ...(offline === undefined ? {} : { offline }),
+      ...(onProgress === undefined ? {} : { onProgress }),
+    },
+  };
+}
+
+function defaultThreads(): number {
+  return Math.min(binding().cpu().threads, Math.max(1, availableParallelism()));
+}
+
+function checkType(name: string, value: unknown, type: 'string' | 'boolean' | 'function'): void {
+  if (value !== undefined && typeof value !== type) {
+    throw new TypeError(`new Session(): ${name} must be a ${type}, not ${show(value)}`);
+  }
+}
+
+function oneOf<const Value extends string>(
+  name: string,
+  given: Value | undefined,
+  values: readonly Value[],
+  fallback: Value,
+): Value {
+  if (given === undefined) return fallback;
+  if (values.includes(given)) return given;
+  throw new RangeError(`new Session(): ${name} must be one of ${values.map(show).join(', ')}, not ${show(given)}`);
+}
+
+function integer<Fallback extends number | undefined>(
+  name: string,
+  given: number | undefined,
+  least: number,
+  most: number,
+  fallback: Fallback,
+): number | Fallback {
+  if (given === undefined) return fallback;
+  if (typeof given !== 'number') throw new TypeError(`new Session(): ${name} must be a number, not ${show(given)}`);
+  if (Number.isInteger(given) && given >= least && given <= most) return given;
+  throw new RangeError(`new Session(): ${name} must be a whole number from ${least} to ${most}, not ${given}`);
+}
+
+/** A value as it should read in a message: short, and strings in quotes. */
+export function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value.length > 40 ? `${value.slice(0, 40)}…` : value}'`;
+  if (value === null || ['number', 'boolean', 'undefined', 'bigint'].includes(typeof value)) return String(value);
+  return Array.isArray(value) ? 'an array' : `a ${typeof value}`;
+}

@@ -1,0 +1,126 @@
+/** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
+import type { Embeddings } from './embeddings.js';
+import { checkTexts, EmbeddingSession, type EmbedOptions, type SessionInfo } from './embedding-session.js';
+import { LlmClient, type LlmPrompt } from './llm/client.js';
+import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
+import { classifyModel } from './models/classify.js';
+import { rejectUnknownKeys } from './options.js';
+import { type EmbeddingSessionOptions, show } from './session-options.js';
+import type { Run, RunOptions, SessionOptions } from './session-types.js';
+
+const runOptionNames = ['mean_pool', 'normalize', 'signal', 'timeout'] as const satisfies readonly (keyof RunOptions)[];
+
+/**
+ * A model, ready to be run.
+ *
+ * The name decides what it is. A known name (`'gte-small'`), a hub repository (`'owner/name'`) or a directory
+ * (`'./model'`) is an embedding model; every other name, and any name given with a `host`, is a language model on the
+ * server that `host` or AI_INFERENCE_API_HOST names.
+ *
+ * @example
+ * await using session = new Session('gte-small');
+ * const vector = await session.run('Hello world'); // number[], 384 of them, of length 1
+ */
+export class Session<const Model extends string = string> implements AsyncDisposable {
+  /**
+   * Runs the model: text to vectors, or a prompt to an answer. A failure of loading comes out here too.
+   *
+   * With an embedding model, rejects with ERR_ABORTED or ERR_TIMEOUT (`signal`, `timeout` in seconds),
+   * ERR_OVERLOADED, ERR_CLOSED, ERR_INFERENCE_FAILED, or why the model could not be loaded.
+   * For language models, see LlmRunOptions.
+   */
+  readonly run: Run<Model>;
+  readonly #embedding: EmbeddingSession | undefined;
+  readonly #languageModel: LlmClient | undefined;
+
+  /**
+   * Returns at once; files are fetched and loaded in the background, and calls made meanwhile wait.
+   *
+   * Throws TypeError or RangeError for unknown or malformed options. A model that cannot be loaded is reported by
+   * `ready()` and every call.
+   */
+  constructor(model: Model, options: SessionOptions = {}) {
+    if (typeof options !== 'object' || (options as unknown) === null) {
+      throw new TypeError(`new Session(): options must be an object, not ${show(options)}`);
+    }
+    const isLanguageModel = 'host' in options || classifyModel(model).kind === 'llm';
+    if (isLanguageModel) {
+      this.#languageModel = new LlmClient(model, options as LlmSessionOptions);
+    } else {
+      this.#embedding = new EmbeddingSession(model, options as EmbeddingSessionOptions);
+    }
+    const run = (input: unknown, runOptions?: object): Promise<unknown> =>
+      this.#languageModel !== undefined
+        ? this.#languageModel.run(input as LlmPrompt, runOptions as LlmRunOptions | undefined)
+        : this.#runEmbedding(input, runOptions);
+    this.run = run as unknown as Run<Model>;
+  }
+
+  /**
+   * A session that is ready. Rejects with why it could not be: ERR_MODEL_*, ERR_TOKENIZER_*, ERR_HUB_*, ERR_OFFLINE,
+   * ERR_CACHE_WRITE, ERR_NATIVE_LOAD, ERR_RUNTIME_UNAVAILABLE, ERR_DEVICE_UNAVAILABLE.
+   */
+  static async load<const Model extends string>(model: Model, options: SessionOptions = {}): Promise<Session<Model>> {
+    const session = new Session(model, options);
+    await session.ready();
+    return session;
+  }
+
+  /**
+   * Embeds texts into one Float32Array, without the copy into plain arrays that `run` makes: the fast way.
+   *
+   * Give it as many texts as there are: they are sorted by length and computed in batches that fit, on native threads.
+   * An empty array gives no rows; an empty text is its special tokens. Rejects as `run` does, with ERR_TEXT_TOO_LONG
+   * where `truncate` is false, and with TypeError for a language model.
+   */
+  async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
+    return this.#embeddingOnly('embed()').embed(texts, options);
+  }
+
+  /** Resolves when the model is loaded; rejects with why it could not be. A language model is always ready. */
+  async ready(): Promise<void> {
+    await this.#embedding?.ready();
+  }
+
+  /** What really runs. Throws TypeError before the model is loaded, and for a language model. */
+  get info(): SessionInfo {
+    return this.#embeddingOnly('info').info;
+  }
+
+  /**
+   * Ends the session: calls in flight reject with ERR_CLOSED, at once, and so does every later one. Resolves when the
+   * threads have ended and the model's memory is free. May be called again.
+   */
+  async close(): Promise<void> {
+    await Promise.all([this.#embedding?.close(), this.#languageModel?.close()]);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #embeddingOnly(member: string): EmbeddingSession {
+    if (this.#embedding !== undefined) return this.#embedding;
+    throw new TypeError(`session.${member} is for embedding models; this session's model is a language model`);
+  }
+
+  async #runEmbedding(input: unknown, options: RunOptions = {}): Promise<number[] | number[][] | number[][][]> {
+    const where = 'session.run()';
+    rejectUnknownKeys(options, runOptionNames, where);
+    const { mean_pool, ...rest } = options;
+    if (mean_pool !== undefined && typeof mean_pool !== 'boolean') {
+      throw new TypeError(`${where}: mean_pool must be true or false, not ${show(mean_pool)}`);
+    }
+    const texts = checkTexts(where, input);
+    const pooling = mean_pool === undefined ? {} : ({ pooling: mean_pool ? 'mean' : 'none' } as const);
+    const embeddings = await this.#embeddingOnly('run()').embed(texts, { ...rest, ...pooling });
+    const rows = Array.from(embeddings, (row) => Array.from(row));
+    if (mean_pool !== false) return typeof input === 'string' ? (rows[0] ?? []) : rows;
+    return typeof input === 'string' ? rows : splitByText(rows, embeddings.tokens);
+  }
+}
+
+function splitByText(rows: number[][], tokens: Uint32Array): number[][][] {
+  let next = 0;
+  return Array.from(tokens, (count) => rows.slice(next, (next += count)));
+}

@@ -1,0 +1,33 @@
+// A model opened by ONNX Runtime: its sessions, and what its inputs and outputs are. Read once, at load.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "engine/ort/ort_handles.hpp"
+
+namespace gteway::ort {
+
+// What a model input is for. BERT exports have two or three of these; anything else is not a text encoder.
+enum class InputRole { kIds, kMask, kTypes, kPositions };
+
+struct Input {
+  std::string name;
+  InputRole role;
+  ElementType type;  // kInt64 or kInt32
+};
+
+struct Model {
+  std::vector<Input> inputs;
+  std::string output;       // the [batch, sequence, hidden] one
+  ElementType output_type;  // kFloat32 or kFloat16
+  size_t dimensions;        // hidden
+  // Activations are quantised with a scale found over the whole batch, so a sequence's vector depends on its
+  // neighbours.
+  bool quantized_at_run_time;
+};
+
+// Throws Error{kModelUnsupported} naming the input or output that does not fit, Error{kModelInvalid}.
+Model describe_model(const OrtSession* session, const std::string& model_path);
+
+}  // namespace gteway::ort

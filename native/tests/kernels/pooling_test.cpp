@@ -1,0 +1,80 @@
+#include "kernels/kernel_case.hpp"
+#include "kernels/tolerance.hpp"
+
+using namespace gteway::test;
+
+// One call on [rows, dims] with the given stride, compared with the scalar kernel bit by bit.
+static void check_against_scalar(const gteway::kernels::Table& kernels, const gteway::kernels::Table& scalar,
+                                 Input<float>& x, size_t rows, size_t stride, size_t dims) {
+  Guarded<float> out(dims), expected(dims);
+  kernels.pool_mean_f32(x.data(), rows, stride, dims, out.data());
+  scalar.pool_mean_f32(x.data(), rows, stride, dims, expected.data());
+  CHECK(out.intact());
+  for (size_t d = 0; d < dims; ++d)
+    if (!same(out[d], expected[d]))
+      fail(__FILE__, __LINE__,
+           "rows " + show(rows) + " stride " + show(stride) + " dims " + show(dims) + " at " + show(d) +
+               ": " + show(out[d]) + " is not scalar's " + show(expected[d]));
+}
+
+KERNEL_TEST("pool_mean_f32 is the mean, and the same bits as scalar") {
+  for (const size_t dims : kSizes) {
+    for (const size_t rows : {size_t{1}, size_t{2}, size_t{3}, size_t{17}, size_t{128}}) {
+      for (const size_t gap : {size_t{0}, size_t{3}}) {
+        const size_t stride = dims + gap;
+        Input<float> x((rows - 1) * stride + dims);
+        fill_normal(x.data(), (rows - 1) * stride + dims, static_cast<uint32_t>(rows * 1000 + dims));
+        check_against_scalar(kernels, scalar, x, rows, stride, dims);
+
+        Guarded<float> out(dims);
+        kernels.pool_mean_f32(x.data(), rows, stride, dims, out.data());
+        for (size_t d = 0; d < dims; ++d) {
+          long double sum = 0;
+          for (size_t r = 0; r < rows; ++r) sum += x[r * stride + d];
+          const double mean = static_cast<double>(sum / static_cast<long double>(rows));
+          CHECK_NEAR(out[d], mean, std::fabs(mean) * kOneRounding + 1e-15);
+        }
+      }
+    }
+  }
+}
+
+KERNEL_TEST("pool_mean_f32 of one row is that row") {
+  Input<float> x(384);
+  fill_normal(x.data(), 384, 7);
+  Guarded<float> out(384);
+  kernels.pool_mean_f32(x.data(), 1, 384, 384, out.data());
+  for (size_t d = 0; d < 384; ++d) CHECK(same(out[d], x[d]));
+}
+
+KERNEL_TEST("pool_mean_f32 reads no element between rows and none behind the last") {
+  const size_t dims = 13, stride = 20, rows = 5;
+  Input<float> x((rows - 1) * stride + dims);
+  for (size_t i = 0; i < (rows - 1) * stride + dims; ++i) x[i] = i % stride < dims ? 1.0f : kNan;
+  Guarded<float> out(dims);
+  kernels.pool_mean_f32(x.data(), rows, stride, dims, out.data());
+  for (size_t d = 0; d < dims; ++d) CHECK_EQ(out[d], 1.0f);
+}
+
+KERNEL_TEST("pool_mean_f32 neither overflows nor loses small terms") {
+  const size_t rows = 4096, dims = 33;
+  Input<float> x(rows * dims);
+  for (size_t r = 0; r < rows; ++r)
+    for (size_t d = 0; d < dims; ++d) x[r * dims + d] = d % 2 == 0 ? kMax : r == 0 ? 16777216.0f : 1.0f;
+  Guarded<float> out(dims);
+  kernels.pool_mean_f32(x.data(), rows, dims, dims, out.data());
+  for (size_t d = 0; d < dims; ++d)
+    CHECK_EQ(out[d], d % 2 == 0 ? kMax : static_cast<float>((16777216.0 + 4095.0) / 4096.0));
+}
+
+KERNEL_TEST("pool_mean_f32 keeps NaN, infinities and denormals in their dimension") {
+  const size_t n = kSpecial.size();
+  for (size_t shift = 0; shift < n; ++shift) {
+    Input<float> x(2 * n);
+    for (size_t d = 0; d < n; ++d) {
+      x[d] = kSpecial[d];
+      x[n + d] = kSpecial[(d + shift) % n];
+    }
+    check_against_scalar(kernels, scalar, x, 2, n, n);
+  }
+}
