@@ -39,3 +39,5 @@ export type { ChatCompletionResult, OllamaChatResult, OllamaGenerateResult } fro
 
 export { errorCodes, GtewayError, isGtewayError } from './errors.js';
 export type { ErrorCode, GtewayErrorOptions } from './errors.js';
+export { cosineSimilarity, dot, similarityMatrix } from './similarity.js';
+export type { Matrix, SimilarityMatrix, Vector } from './similarity.js';
