@@ -20,6 +20,11 @@ struct KeyMasks {
 };
 constexpr KeyMasks kKeyMasks;
 
+inline WordKey prefix(const WordKey& key, size_t bytes) {
+  const WordKey& keep = kKeyMasks.keep[bytes];
+  return {key.low & keep.low, key.high & keep.high};
+}
+
 // How many bytes at the end of `text` begin a character that is not all there.
 size_t unfinished_bytes(std::string_view text) {
   for (size_t bytes = 1; bytes <= 3 && bytes <= text.size(); ++bytes) {
@@ -57,7 +62,7 @@ class WordEncoder::Run {
   // Words of text[at, end) that end before `end` or, if `closed`, at it. Returns in `at` how far it came:
   // where the word begins that was left, or `end`.
   bool block(std::string_view text, size_t& at, size_t end, bool closed) {
-    scanned_.scan(text.substr(at, end - at), encoder_.kinds_);
+    scanned_.scan(text.substr(at, end - at), encoder_.scanner_);
     size_t words = scanned_.words, reached = end;
     if (!closed && words > 0 && at + scanned_.ends[words - 1] == end &&
         encoder_.kinds_.in_word(text[end - 1])) {
@@ -67,10 +72,7 @@ class WordEncoder::Run {
     const uint32_t owner = encoder_.memo_owner_;
     for (size_t i = 0; i < words; ++i) {
       const size_t start = scanned_.starts[i], length = scanned_.ends[i] - start;
-      const WordKey& keep = kKeyMasks.keep[std::min(length, WordKey::kMaxBytes + 1)];
-      WordKey key = WordKey::load(scanned_.folded + start);
-      key.low &= keep.low;
-      key.high &= keep.high;
+      const WordKey key = prefix(WordKey::load(scanned_.folded + start), std::min(length, WordKey::kMaxBytes + 1));
       const int32_t whole = encoder_.words_.find(key);
       ids_[count_] = whole;
       if (whole >= 0) [[likely]] {
@@ -95,8 +97,14 @@ class WordEncoder::Run {
     const size_t length = raw.size(), count_before = count_, flushes_before = flushes_;
     const std::string_view folded(scanned_.folded + start, length);
     const bool other = scanned_.has_other(start, start + length);
-    const bool wanted =
-        other ? normalized_run(raw) : word(folded, length > encoder_.wordpiece_.max_chars());
+    bool wanted = true;
+    if (other) {
+      wanted = normalized_run(raw);
+    } else if (length <= WordKey::kMaxBytes && encoder_.words_.complete()) {
+      count_ += ascii_pieces(folded, key, ids_ + count_);
+    } else {
+      wanted = word(folded, length > encoder_.wordpiece_.max_chars());
+    }
     const size_t pieces = count_ - count_before;
     // 0xFF stands for a zero byte as well as for itself.
     if (length <= WordKey::kMaxBytes && flushes_ == flushes_before && pieces <= WordMemo::kIds &&
@@ -106,6 +114,23 @@ class WordEncoder::Run {
       slot.owner_and_count = encoder_.memo_owner_ << 8 | static_cast<uint32_t>(pieces);
     }
     return wanted;
+  }
+
+  // The ids of a short ASCII word that is not found whole. Its first piece is a whole word as well, so the table has
+  // it; asking for every length at once takes less time than one step after the other through the large trie.
+  size_t ascii_pieces(std::string_view word, const WordKey& key, int32_t* ids) const {
+    const int32_t unk = encoder_.wordpiece_.unk_id();
+    ids[0] = unk;
+    if (word.size() > encoder_.wordpiece_.max_chars()) return 1;
+    for (size_t length = word.size() - 1; length > 0; --length) {
+      const int32_t first = encoder_.words_.find(prefix(key, length));
+      if (first < 0) continue;
+      const size_t rest = encoder_.wordpiece_.match_rest(word.substr(length), ids + 1);
+      if (rest == 0) return 1;
+      ids[0] = first;
+      return 1 + rest;
+    }
+    return 1;
   }
 
   auto word_taker() {

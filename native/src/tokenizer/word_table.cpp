@@ -29,7 +29,12 @@ WordTable::WordTable(std::span<const Entry> entries) {
     const bool seen =
         std::any_of(bucket.begin(), bucket.end(), [&](const Placed& placed) { return placed.key == key; });
     // A bucket this full means keys made to collide; leaving them out costs speed only.
-    if (!seen && bucket.size() < 32) bucket.push_back({key, hash, entry.id});
+    if (seen) continue;
+    if (bucket.size() < 32) {
+      bucket.push_back({key, hash, entry.id});
+    } else {
+      complete_ = false;
+    }
   }
 
   // The fullest buckets first, while there is room.
@@ -41,7 +46,8 @@ WordTable::WordTable(std::span<const Entry> entries) {
   std::vector<size_t> places;
   for (const uint32_t bucket : order) {
     if (in_bucket[bucket].empty()) break;
-    for (uint32_t displacement = 0; displacement <= UINT16_MAX; ++displacement) {
+    bool placed_all = false;
+    for (uint32_t displacement = 0; !placed_all && displacement <= UINT16_MAX; ++displacement) {
       places.clear();
       for (const Placed& placed : in_bucket[bucket]) {
         const size_t at = place(placed.hash, displacement);
@@ -57,8 +63,9 @@ WordTable::WordTable(std::span<const Entry> entries) {
                              placed.id};
         highs_[places[i]] = placed.key.high;
       }
-      break;
+      placed_all = true;
     }
+    complete_ &= placed_all;
   }
 }
 

@@ -44,6 +44,9 @@ class WordTable {
   // Of entries with the same word the first counts.
   explicit WordTable(std::span<const Entry> entries);
 
+  // Whether every entry found a place.
+  bool complete() const noexcept { return complete_; }
+
   // The id of the word with this key, or -1. The key of no bytes is never found.
   int32_t find(const WordKey& key) const noexcept {
     const uint64_t hash = mix(key);
@@ -84,6 +87,7 @@ class WordTable {
   std::vector<uint64_t> highs_;  // the second half of each slot's key
   std::vector<uint16_t> displacements_;
   uint64_t slot_mask_;
+  bool complete_ = true;
   int displacement_shift_;
 };
 

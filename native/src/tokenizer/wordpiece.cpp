@@ -100,10 +100,9 @@ WordPiece::WordPiece(const Config& config)
   }
   }
 
-size_t WordPiece::match(std::string_view word, int32_t* ids) const noexcept {
+size_t WordPiece::walk(std::string_view text, uint32_t node, int32_t* ids) const noexcept {
   const Node* const nodes = nodes_.data();
   size_t count = 0;
-  uint32_t node = first_root_;
   // Leaves the node by its failure link; false where there is none: no way to write the word.
   const auto fall = [&] {
     const Node& from = nodes[node];
@@ -113,22 +112,16 @@ size_t WordPiece::match(std::string_view word, int32_t* ids) const noexcept {
     node = from.fail;
     return true;
   };
-  for (const char byte : word) {
+  for (const char byte : text) {
     const auto label = static_cast<unsigned char>(byte);
     uint32_t next;
     while (nodes[next = nodes[node].base ^ label].parent != node) {
-      if (!fall()) {
-        ids[0] = unk_id_;
-        return 1;
-      }
+      if (!fall()) return 0;
     }
     node = next;
   }
   while (node != rest_root_) {
-    if (!fall()) {
-      ids[0] = unk_id_;
-      return 1;
-    }
+    if (!fall()) return 0;
   }
   return count;
 }
