@@ -45,7 +45,7 @@ const mayInclude: Record<string, readonly string[]> = {
   base: [],
   cpu: ['base'],
   kernels: ['cpu', 'base'],
-  tokenizer: ['base'],
+  tokenizer: ['kernels', 'cpu', 'base'],
   model: ['base'],
   engine: ['kernels', 'model', 'cpu', 'base'],
   scheduler: ['engine', 'tokenizer', 'kernels', 'model', 'cpu', 'base'],
