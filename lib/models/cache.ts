@@ -49,6 +49,11 @@ export class RepositoryCache {
     return join(this.#root, 'snapshots', commit);
   }
 
+  /** Where a snapshot has `file`. Without symlinks, huggingface_hub keeps the contents here and no blob. */
+  snapshotFile(commit: string, file: string): string {
+    return this.#below(this.snapshotDirectory(commit), file);
+  }
+
   /** Whether the hub is known to have no such file at that commit. */
   isKnownAbsent(commit: string, file: string): boolean {
     return existsSync(this.#below(join(this.#root, '.no_exist', commit), file));
@@ -81,7 +86,7 @@ export class RepositoryCache {
 
   /** Makes `snapshots/<commit>/<file>` lead to the blob: by symlink, or where the system has none, hard link or copy. */
   async linkIntoSnapshot(commit: string, file: string, etag: string): Promise<void> {
-    const pointer = this.#below(this.snapshotDirectory(commit), file);
+    const pointer = this.snapshotFile(commit, file);
     const blob = this.blobPath(etag);
     const target = relative(dirname(pointer), blob);
     await replace(pointer, async (path) => {

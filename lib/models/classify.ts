@@ -9,8 +9,8 @@
  * 5. Anything else (`mistral`, `llama3:8b`, `hf.co/owner/name`): a language model, served by another process.
  */
 import { existsSync } from 'node:fs';
-import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { expandHome } from './environment.js';
 import { isRepositoryName, isRevision } from './names.js';
 import { type KnownModel, knownModel, knownRepository } from './registry.js';
 
@@ -67,9 +67,4 @@ export function classifyModel(model: string): ModelReference {
 
 function isPath(model: string): boolean {
   return /^(?:\.{0,2}[/\\]|[A-Za-z]:[/\\]|~[/\\]|(?:\.{1,2}|~)$)/.test(model);
-}
-
-/** `~` and `~/…` as the shell reads them. */
-export function expandHome(path: string): string {
-  return /^~(?:[/\\]|$)/.test(path) ? join(homedir(), path.slice(1)) : path;
 }

@@ -47,14 +47,8 @@ const progressIntervalMs = 100;
 /** Makes sure the snapshot has all `files`. Resolves with how many had to be fetched. */
 export async function downloadFiles(hub: Hub, cache: RepositoryCache, request: DownloadRequest): Promise<number> {
   const { repository, commit, signal } = request;
-  const entries = await Promise.all(
-    request.files.map(async (file) => {
-      const metadata = await hub.fileMetadata(repository, commit, file);
-      const present = (await fileSize(cache.blobPath(metadata.etag))) === metadata.size;
-      return { file, metadata, present };
-    }),
-  );
-  const pending = entries.filter((entry) => !entry.present);
+  const missing = await filesToLink(hub, cache, request);
+  const pending = missing.filter(({ hasBlob }) => !hasBlob);
   const overallTotalBytes = pending.reduce((sum, { metadata }) => sum + metadata.size, 0);
 
   let finishedBytes = 0;
@@ -77,8 +71,23 @@ export async function downloadFiles(hub: Hub, cache: RepositoryCache, request: D
     report(metadata.size, true);
     finishedBytes += metadata.size;
   }
-  for (const { file, metadata } of entries) await cache.linkIntoSnapshot(commit, file, metadata.etag);
+  for (const { file, metadata } of missing) await cache.linkIntoSnapshot(commit, file, metadata.etag);
   return pending.length;
+}
+
+/** The files that the snapshot does not have at their full size, and whether their contents are in the cache. */
+async function filesToLink(hub: Hub, cache: RepositoryCache, { repository, commit, files }: DownloadRequest) {
+  const entries = await Promise.all(
+    files.map(async (file) => {
+      const metadata = await hub.fileMetadata(repository, commit, file);
+      const [inSnapshot, inBlobs] = await Promise.all([
+        fileSize(cache.snapshotFile(commit, file)),
+        fileSize(cache.blobPath(metadata.etag)),
+      ]);
+      return { file, metadata, done: inSnapshot === metadata.size, hasBlob: inBlobs === metadata.size };
+    }),
+  );
+  return entries.filter(({ done }) => !done);
 }
 
 interface Source {

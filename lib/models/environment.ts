@@ -12,7 +12,6 @@ import { readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { GtewayError } from '../errors.js';
-import { expandHome } from './classify.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -61,6 +60,11 @@ export async function hubToken(env: Environment = process.env): Promise<string |
     return undefined;
   }
   return text === '' ? undefined : checkedToken(text, path);
+}
+
+/** `~` and `~/…` as the shell reads them. */
+export function expandHome(path: string): string {
+  return /^~(?:[/\\]|$)/.test(path) ? join(homedir(), path.slice(1)) : path;
 }
 
 function checkedToken(token: string, origin: string): string {

@@ -44,8 +44,12 @@ export function transportError(
   cause: unknown,
   signal: AbortSignal | undefined,
 ): GtewayError | TransientError {
+  const address = shown(url);
   if (signal?.aborted) {
-    return new GtewayError('ERR_ABORTED', `fetching ${url} was aborted`, { cause: signal.reason, details: { url } });
+    return new GtewayError('ERR_ABORTED', `fetching ${address} was aborted`, {
+      cause: signal.reason,
+      details: { url: address },
+    });
   }
   const inner = innermost(cause);
   const code = inner.code ?? '';
@@ -57,7 +61,7 @@ export function transportError(
   const error = new GtewayError(
     'ERR_HUB_UNREACHABLE',
     `the model hub at ${origin} cannot be reached: ${unreachableReasons[code] ?? inner.message}. ${advice}`,
-    { cause, details: { url, errno: code } },
+    { cause, details: { url: address, errno: code } },
   );
   return certificate ? error : new TransientError(error, { hopeless: hopelessCodes.has(code) });
 }
@@ -83,7 +87,8 @@ export async function statusError(
   await response.body?.cancel().catch(() => undefined);
   const { status } = response;
   const { repository, revision, file } = subject;
-  const details = { status, url, ...subject };
+  const address = shown(url);
+  const details = { status, url: address, ...subject };
   const errorCode = response.headers.get('x-error-code') ?? '';
   const { origin } = new URL(url);
 
@@ -96,9 +101,13 @@ export async function statusError(
           ? 'Wait a while.'
           : 'Wait a while, or set HF_TOKEN: a known user may ask more often.'
         : 'Try again later, or name a mirror in HF_ENDPOINT.';
-    const error = new GtewayError('ERR_HUB_STATUS', `the model hub answers ${status}${asked} to ${url}. ${advice}`, {
-      details: { ...details, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
-    });
+    const error = new GtewayError(
+      'ERR_HUB_STATUS',
+      `the model hub answers ${status}${asked} to ${address}. ${advice}`,
+      {
+        details: { ...details, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) },
+      },
+    );
     return new TransientError(error, retryAfterMs === undefined ? {} : { retryAfterMs });
   }
   if (own && status === 401) {
@@ -132,9 +141,15 @@ export async function statusError(
   }
   return new GtewayError(
     'ERR_HUB_STATUS',
-    `${own ? 'the model hub' : `the storage host ${origin}`} answers ${status} to ${new URL(url).origin}${new URL(url).pathname}`,
-    { details: { ...details, url: origin + new URL(url).pathname } },
+    `${own ? 'the model hub' : `the storage host ${origin}`} answers ${status} to ${address}`,
+    { details },
   );
+}
+
+/** Without the query: in the address of a storage host it is a signature that grants access. */
+function shown(url: string): string {
+  const { origin, pathname } = new URL(url);
+  return origin + pathname;
 }
 
 /** Retry-After in milliseconds: a number of seconds, or a date. */

@@ -89,10 +89,10 @@ export class Hub {
     const url = `${this.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
     return this.#retrying(retries ? maxRetries : 0, async () => {
       const response = await this.#request('GET', url, { repository, revision });
-      const body = await response.json().catch((cause: unknown) => {
+      const text = await response.text().catch((cause: unknown) => {
         throw transportError(url, cause, this.#signal);
       });
-      const { sha, siblings } = (body ?? {}) as { sha?: unknown; siblings?: unknown };
+      const { sha, siblings } = parseObject(text);
       if (typeof sha !== 'string' || !isCommit(sha) || !Array.isArray(siblings)) {
         throw new GtewayError('ERR_HUB_STATUS', `${url} gave an answer that is not a model hub's; check HF_ENDPOINT`, {
           details: { url, status: response.status },
@@ -240,6 +240,16 @@ export class Hub {
       ...(this.#signal ? { signal: this.#signal } : {}),
     });
     return response.status;
+  }
+}
+
+/** The object that `text` is in JSON, or an empty one: a page of a captive portal has none of the fields either. */
+function parseObject(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
   }
 }
 

@@ -2,10 +2,9 @@
 import { resolve } from 'node:path';
 import { GtewayError, isGtewayError } from '../errors.js';
 import { directoryFiles, RepositoryCache } from './cache.js';
-import { expandHome } from './classify.js';
 import { type DownloadProgress, downloadFiles } from './download.js';
-import { defaultCacheDirectory, isOffline } from './environment.js';
-import { Hub } from './hub.js';
+import { defaultCacheDirectory, expandHome, isOffline } from './environment.js';
+import { Hub, type RepositoryInfo } from './hub.js';
 import {
   chooseOnnxFile,
   configFile,
@@ -61,8 +60,8 @@ interface Inventory {
 /**
  * The directory of a snapshot that has what `selection` wants.
  *
- * The cache is asked first, and the hub only for what it lacks; a repository that is cached but for optional files is
- * used as it is when the hub cannot be reached.
+ * The cache is asked first, and the hub only for what it lacks. A branch therefore stays at the commit that was fetched
+ * until `refresh`. A repository that is cached but for optional files is used as it is when the hub fails.
  */
 export async function locateRepository(
   reference: RepositoryReference,
@@ -71,7 +70,6 @@ export async function locateRepository(
   options: RepositoryOptions,
 ): Promise<LocatedRepository> {
   const { repository } = reference;
-  if (options.signal?.aborted) throw abortedError(reference.name, options.signal);
   const cacheDirectory =
     options.cacheDir === undefined ? defaultCacheDirectory() : resolve(expandHome(options.cacheDir));
   const cache = new RepositoryCache(cacheDirectory, repository);
@@ -89,8 +87,14 @@ export async function locateRepository(
 
   const hub = await Hub.connect(options.signal);
   try {
-    // Where only optional files are open, a hub that does not answer is no reason to wait long.
-    const info = await hub.repositoryInfo(repository, revision, { retries: !cached?.usable });
+    let info: RepositoryInfo;
+    if (cached?.usable && !options.refresh) {
+      const answer = await askForMore(hub, repository, cached.located.revision);
+      if (answer === undefined) return cached.located;
+      info = answer;
+    } else {
+      info = await hub.repositoryInfo(repository, revision);
+    }
     const listing = listedFiles(info.files);
     const wanted = takeInventory(listing, selection, poolingKnown);
     if (wanted.missing.length > 0) throw incompleteRepository(reference, info.commit, wanted, listing, selection);
@@ -103,7 +107,8 @@ export async function locateRepository(
       ...(options.onProgress ? { onProgress: options.onProgress } : {}),
       ...(options.signal ? { signal: options.signal } : {}),
     });
-    for (const file of wanted.missingOptional) await cache.rememberAbsent(info.commit, file);
+    // These marks only save asking again, so a cache that cannot be written does without.
+    for (const file of wanted.missingOptional) await cache.rememberAbsent(info.commit, file).catch(() => undefined);
     // Last, so that a branch never points at a commit whose files are still on their way.
     await cache.rememberCommit(revision, info.commit);
     return {
@@ -112,11 +117,21 @@ export async function locateRepository(
       revision: info.commit,
       directory: cache.snapshotDirectory(info.commit),
     };
-  } catch (error) {
-    if (cached?.usable && isGtewayError(error, 'ERR_HUB_UNREACHABLE')) return cached.located;
-    throw error;
   } finally {
     hub.close();
+  }
+}
+
+/**
+ * What the hub has at the commit that is in the cache, when all that is open is whether it has further files. A hub that
+ * fails is then no reason to fail, nor to wait long: the answer is undefined.
+ */
+async function askForMore(hub: Hub, repository: string, commit: string): Promise<RepositoryInfo | undefined> {
+  try {
+    return await hub.repositoryInfo(repository, commit, { retries: false });
+  } catch (error) {
+    if (isGtewayError(error, 'ERR_ABORTED')) throw error;
+    return undefined;
   }
 }
 
@@ -198,12 +213,4 @@ function offlineError(
       `Fetch it once where the hub can be reached (npx gteway pull ${reference.name}), or allow downloading.`,
     { details: { model: reference.name, repository: reference.repository, cacheDirectory, missing: missing ?? [] } },
   );
-}
-
-/** What a fired `signal` becomes. */
-export function abortedError(model: string, signal: AbortSignal): GtewayError {
-  return new GtewayError('ERR_ABORTED', `loading '${model}' was aborted`, {
-    cause: signal.reason,
-    details: { model },
-  });
 }

@@ -122,6 +122,12 @@ interface Place {
 }
 
 async function locate(reference: ModelReference, options: ResolveOptions, selection: FileSelection): Promise<Place> {
+  if (options.signal?.aborted) {
+    throw new GtewayError('ERR_ABORTED', `loading '${reference.name}' was aborted`, {
+      cause: options.signal.reason,
+      details: { model: reference.name },
+    });
+  }
   if (reference.kind === 'directory') {
     if (options.revision !== undefined) {
       throw new RangeError(
