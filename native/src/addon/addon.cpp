@@ -8,6 +8,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
     exports.Set("version", GTEWAY_VERSION);
     Environment::create(env);
     register_cpu(env, exports);
+    register_ort(env, exports);
     register_tokenizer(env, exports);
     register_session(env, exports);
   });

@@ -47,6 +47,7 @@ auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
 
 // One per file of bindings; called by addon.cpp for each environment (main thread and workers).
 void register_cpu(Napi::Env env, Napi::Object exports);
+void register_ort(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
 void register_session(Napi::Env env, Napi::Object exports);
 
