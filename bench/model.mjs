@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -25,7 +25,8 @@ export async function benchModel(directory) {
   const tool = join(shared, 'tools', 'make-gte-fixture.mjs');
   const corpus = existsSync(join(shared, 'corpus')) ? join(shared, 'corpus') : undefined;
   const goldenPath = join(shared, 'golden', 'gte_small_fixture_embeddings.jsonl');
-  if (directory !== undefined) return { directory, about: 'given with --model', ...(corpus && { corpus }) };
+  if (directory !== undefined)
+    return { directory: resolve(directory), about: 'given with --model', ...(corpus && { corpus }) };
   if (existsSync(tool)) {
     return {
       directory: gteFixture(tool),

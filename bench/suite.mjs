@@ -9,8 +9,8 @@ import { interleavedRounds, median } from './measure/rounds.mjs';
 import { caseTable, gateTable, growthTable, processTable } from './report/table.mjs';
 
 const paces = {
-  full: { rounds: 5, secondsPerRound: 1, allowance: 20 },
-  quick: { rounds: 3, secondsPerRound: 0.25, allowance: 2 },
+  full: { warmUpTexts: Infinity, rounds: 5, secondsPerRound: 1, allowance: 20 },
+  quick: { warmUpTexts: 8, rounds: 3, secondsPerRound: 0.25, allowance: 1 },
 };
 const textsOverTime = 10_000;
 
@@ -166,21 +166,18 @@ async function passGate(contestants, golden) {
 async function measureCase(item, texts, count, contestants, pace) {
   const tokens = texts.reduce((total, text) => total + count(text), 0);
 
-  // The warm-up is the gate of this case too: every variant's vectors against those of the first in fp32.
-  const warm = new Map();
-  for (const contestant of contestants) warm.set(contestant, await contestant.embed(texts).catch(firstLine));
-  const reference = contestants.find(({ variant }) => variant.dtype === 'fp32' && variant.way !== 'batches');
-  const expected = reference && typeof warm.get(reference) !== 'string' ? rowsOf(warm.get(reference)) : undefined;
-  const verdicts = new Map(
-    contestants.map((contestant) => [contestant, judge(warm.get(contestant), expected, contestant.variant.dtype)]),
+  const timings = await interleavedRounds(contestants, texts, pace);
+
+  // Everyone's vectors must be those of the first in fp32 (gteway, where it runs), or its time does not count.
+  const reference = contestants.find(
+    (contestant) => contestant.variant.dtype === 'fp32' && timings.get(contestant).vectors,
   );
-
-  const sound = contestants.filter((contestant) => verdicts.get(contestant).failure === undefined);
-  const timings = await interleavedRounds(sound, texts, pace);
-
+  const expected = reference && rowsOf(timings.get(reference).vectors);
   /** @type {Row[]} */
   const rows = contestants.map((contestant) => {
-    const seconds = timings.get(contestant)?.seconds ?? [];
+    const timing = timings.get(contestant);
+    const verdict = judge(timing.failure ?? timing.vectors, expected, contestant.variant.dtype);
+    const seconds = verdict.failure === undefined ? timing.seconds : [];
     const middle = median(seconds);
     return {
       driver: contestant.driver,
@@ -192,7 +189,7 @@ async function measureCase(item, texts, count, contestants, pace) {
       textsPerSecond: texts.length / middle,
       tokensPerSecond: tokens / middle,
       spreadPercent: (50 * (Math.max(...seconds) - Math.min(...seconds))) / middle,
-      ...verdicts.get(contestant),
+      ...verdict,
     };
   });
   for (const row of rows) {

@@ -28,43 +28,39 @@ export function checkDeadline(where: string, { signal, timeout }: DeadlineOption
 }
 
 /**
- * Settles as `work` does, unless the signal fires or the timeout passes first: then rejects at once and calls `cancel`,
- * once, so that what the work would still cost is saved.
+ * Settles as the work does, unless the signal fires or the timeout passes first: then it rejects at once and calls
+ * `cancel`, so that what the work would still cost is saved. `ended` tells work that has not begun its costly part yet.
+ * A signal that has fired already means that the work is never called.
  */
 export async function withDeadline<Result>(
   { signal, timeout }: DeadlineOptions,
-  work: Promise<Result>,
+  work: (ended: () => boolean) => Promise<Result>,
   cancel: () => void,
 ): Promise<Result> {
-  if (signal === undefined && timeout === undefined) return work;
+  if (signal === undefined && timeout === undefined) return work(() => false);
+  if (signal?.aborted === true) throw abortError(signal);
+  let ended = false;
   let stopWaiting = (): void => undefined;
-  const ended = new Promise<never>((_, reject) => {
+  const deadline = new Promise<never>((_, reject) => {
     const end = (error: GtewayError): void => {
+      ended = true;
       reject(error);
       cancel();
     };
     const onAbort = (): void => end(abortError(signal));
-    if (signal?.aborted === true) {
-      onAbort();
-      return;
-    }
+    const onTimeout = (): void => end(new GtewayError('ERR_TIMEOUT', `the call took longer than ${timeout} s`));
     signal?.addEventListener('abort', onAbort, { once: true });
-    const timer =
-      timeout === undefined
-        ? undefined
-        : setTimeout(
-            () => end(new GtewayError('ERR_TIMEOUT', `the call took longer than ${timeout} s`)),
-            timeout * 1000,
-          );
+    const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout * 1000);
     stopWaiting = () => {
       signal?.removeEventListener('abort', onAbort);
       clearTimeout(timer);
     };
   });
+  const working = work(() => ended);
   // When the deadline wins, whatever becomes of the work is of no interest to anyone.
-  work.catch(() => undefined);
+  working.catch(() => undefined);
   try {
-    return await Promise.race([work, ended]);
+    return await Promise.race([working, deadline]);
   } finally {
     stopWaiting();
   }

@@ -123,17 +123,11 @@ export class EmbeddingSession {
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
     const list = checkTexts('session.embed()', texts);
     checkEmbedOptions(options);
-    return this.#embed(list, options);
-  }
-
-  /** `embed` without the checks, for callers that made their own. */
-  async #embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
     const call = ++this.#calls;
     let native: NativeSession | undefined;
-    const work = async (): Promise<Embeddings> => {
+    const work = async (ended: () => boolean): Promise<Embeddings> => {
       const loaded = this.#loaded ?? (await this.#loading);
-      if (this.#closed !== undefined) throw closedError();
-      options.signal?.throwIfAborted();
+      if (this.#closed !== undefined || ended()) throw closedError();
       native = loaded.native;
       const { info } = loaded;
       const dimensions = options.dimensions ?? info.dimensions;
@@ -142,7 +136,7 @@ export class EmbeddingSession {
       }
       const result = await native.embed(
         call,
-        texts,
+        list,
         options.pooling ?? info.pooling,
         options.normalize ?? true,
         options.truncate ?? true,
@@ -152,7 +146,7 @@ export class EmbeddingSession {
       return toEmbeddings(result, dimensions);
     };
     try {
-      return await withDeadline(options, work(), () => native?.cancel(call));
+      return await withDeadline(options, work, () => native?.cancel(call));
     } catch (error) {
       throw fromNative(error);
     }

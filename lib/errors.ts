@@ -26,7 +26,7 @@ export const errorCodes = [
   'ERR_DEVICE_UNAVAILABLE', // the device asked for cannot be used here
   'ERR_INFERENCE_FAILED', // the engine failed while computing
   'ERR_OUT_OF_MEMORY', // an allocation failed
-  'ERR_INVALID_ARGUMENT', // gteway passed something malformed to its own native side: a bug worth reporting
+  'ERR_INVALID_ARGUMENT', // a GTEWAY_ variable has a value it cannot have (else a bug worth reporting)
   'ERR_INTERNAL', // a broken invariant: a bug worth reporting
   // The life of a call
   'ERR_TEXT_TOO_LONG', // a text has more tokens than the model takes, and `truncate` is false

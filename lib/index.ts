@@ -19,7 +19,7 @@ export type { DownloadProgress } from './models/resolve.js';
 
 export { Embeddings } from './embeddings.js';
 export { cosineSimilarity, dot, similarityMatrix } from './similarity.js';
-export type { Matrix, Vector } from './similarity.js';
+export type { Matrix, SimilarityMatrix, Vector } from './similarity.js';
 
 export { Tokenizer } from './tokenizer.js';
 export type { BatchEncoding, EncodeOptions, Encoding, TokenizerLoadOptions, TokenizerOptions } from './tokenizer.js';

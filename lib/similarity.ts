@@ -12,6 +12,16 @@ export interface Matrix {
   readonly dimensions: number;
 }
 
+/** What `similarityMatrix` returns. */
+export interface SimilarityMatrix {
+  /** rows × columns, row-major. */
+  readonly data: Float32Array;
+  /** Rows of the first matrix. */
+  readonly rows: number;
+  /** Rows of the second. */
+  readonly columns: number;
+}
+
 /** Throws unless both are lists of numbers of one length. */
 function checkPair(name: string, a: Vector, b: Vector): void {
   for (const vector of [a, b] as unknown[]) {
@@ -78,14 +88,11 @@ function checkMatrix(which: string, matrix: Matrix): void {
  * The cosine of every row of `a` with every row of `b` (by default `a` itself): element `i * columns + j` of `data` is
  * the cosine of `a`'s row i and `b`'s row j, 0 if one of them is the zero vector.
  *
- * Runs on the calling thread, in the addon's kernels: about 10 million cosines of 384 dimensions a second.
+ * Runs on the calling thread, in the addon's kernels: 27 million cosines of 384 dimensions a second on one Zen 5 core.
  *
- * Throws `RangeError` when the dimensions differ.
+ * Throws `RangeError` when the dimensions differ, or when the result would not fit into one array.
  */
-export function similarityMatrix(
-  a: Matrix,
-  b: Matrix = a,
-): { data: Float32Array<ArrayBuffer>; rows: number; columns: number } {
+export function similarityMatrix(a: Matrix, b: Matrix = a): SimilarityMatrix {
   checkMatrix('a', a);
   checkMatrix('b', b);
   if (a.dimensions !== b.dimensions) {

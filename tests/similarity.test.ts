@@ -83,6 +83,11 @@ describe('similarityMatrix', () => {
     expect([...data]).toEqual([1, 0, 0, 1]);
   });
 
+  test('of more pairs than an array can have is a RangeError, not the end of the process', () => {
+    const tall: Matrix = { data: new Float32Array(200_000), rows: 200_000, dimensions: 1 };
+    expect(() => similarityMatrix(tall)).toThrow(RangeError);
+  });
+
   test('refuses different dimensions, a wrong shape, and other kinds of array', () => {
     expect(() => similarityMatrix(matrix([[1, 2]]), matrix([[1, 2, 3]]))).toThrow('2 dimensions and b 3');
     expect(() => similarityMatrix({ data: new Float32Array(5), rows: 2, dimensions: 3 })).toThrow(RangeError);

@@ -61,11 +61,11 @@ export interface CpuBinding {
   /** Throws ERR_INVALID_ARGUMENT where GTEWAY_FORCE_ISA names a set this machine lacks. */
   cpu(): CpuInfo;
   /** Cosines of every row of `a` with every row of `b`, [rows of a × rows of b]; 0 where a row is the zero vector. */
-  similarityMatrix(a: Float32Array, b: Float32Array, dimensions: number): Float32Array<ArrayBuffer>;
+  similarityMatrix(a: Float32Array, b: Float32Array, dimensions: number): Float32Array;
   /** clamp(round(x × scale), -127, 127), ties to even, NaN to 0. */
-  toInt8(x: Float32Array, scale: number): Int8Array<ArrayBuffer>;
+  toInt8(x: Float32Array, scale: number): Int8Array;
   /** Sign bits (x > 0), most significant first, each row padded to whole bytes: [rows × ceil(dimensions / 8)]. */
-  toBits(x: Float32Array, dimensions: number): Uint8Array<ArrayBuffer>;
+  toBits(x: Float32Array, dimensions: number): Uint8Array;
 }
 
 export interface CpuInfo {

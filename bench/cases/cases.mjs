@@ -37,7 +37,7 @@ export const cases = [
   },
   {
     name: 'mixed',
-    about: 'all of these in one list, 76 tokens on average',
+    about: 'short and long texts in one list, 76 tokens on average',
     corpus: 'mixed',
     texts: 64,
     quickTexts: 32,

@@ -54,7 +54,10 @@ export class Contestant {
     return this.#ask('embed', { texts });
   }
 
-  /** @returns {Promise<{ seconds: number, times: number }>} seconds for embedding all texts once */
+  /**
+   * @returns {Promise<{ seconds: number, times: number, vectors: import('../drivers/driver.mjs').Vectors }>} seconds for
+   *   embedding all texts once
+   */
   round(/** @type {string[]} */ texts, /** @type {number} */ seconds) {
     return this.#ask('round', { texts, seconds });
   }

@@ -1,8 +1,10 @@
 /** Resident size: of every variant after loading and after its texts, and of gteway over time. */
 import { Contestant } from './contestant.mjs';
+import { median } from './rounds.mjs';
 
 const cycles = 50;
-const warmCycles = 10;
+/** The first cycles fill the allocator's pools; and its pools breathe, so ends are compared as medians of as many. */
+const settling = 10;
 
 /**
  * @param {string} driver
@@ -27,9 +29,10 @@ export async function memoryOverTime(driver, variant, parameters, texts, total) 
       texts: total,
       afterTexts,
       cycles,
-      // The first cycles fill the allocator's pools; growth is what comes after.
-      growth: sizes[cycles - 1] - sizes[warmCycles - 1],
-      growthOver: cycles - warmCycles,
+      /** Resident bytes after each cycle. */
+      sizes,
+      growth: median(sizes.slice(-settling)) - median(sizes.slice(settling, 2 * settling)),
+      growthOver: cycles - 2 * settling,
     };
   } finally {
     await contestant.stop();

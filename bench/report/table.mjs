@@ -92,7 +92,7 @@ export function growthTable(growth) {
     mebibytes(entry.before),
     mebibytes(entry.afterLoad),
     mebibytes(entry.afterTexts),
-    `${mebibytes(entry.growth)} in ${entry.growthOver}`,
+    `${entry.growth > 0 ? '+' : ''}${mebibytes(entry.growth)} over ${entry.growthOver}`,
   ]);
   const heading = [
     '',

@@ -4,6 +4,7 @@
  *
  * Whatever ends it, the HTTP request is aborted at once and nothing stays behind: no timer, listener or socket.
  */
+import { onAbort } from '../abort-listeners.js';
 import { GtewayError, isGtewayError, type ErrorCode } from '../errors.js';
 import { statusError, type RequestFacts } from './server-error.js';
 
@@ -36,6 +37,7 @@ export class Exchange {
   #timeout: number;
   readonly #signal: AbortSignal | undefined;
   readonly #onEnd: (exchange: Exchange) => void;
+  readonly #stopListening: (() => void) | undefined;
   readonly #controller = new AbortController();
   readonly #onAbort = (): void => this.fail('ERR_ABORTED', 'the run was aborted', this.#signal?.reason);
 
@@ -56,7 +58,7 @@ export class Exchange {
     this.#timeout = init.timeout;
     this.#signal = init.signal;
     this.#onEnd = init.onEnd;
-    this.#signal?.addEventListener('abort', this.#onAbort);
+    this.#stopListening = this.#signal && onAbort(this.#signal, this.#onAbort);
   }
 
   get facts(): RequestFacts {
@@ -177,13 +179,12 @@ export class Exchange {
     return this.failure('ERR_LLM_UNREACHABLE', message, error);
   }
 
-  /** The exchange is over. With `error`, because of it; it is returned to be thrown. */
+  /** The exchange is over. With `error`, because of it, and it is returned to be thrown. */
   end<T extends GtewayError | undefined>(error?: T): T {
+    this.#failure = error ?? this.#failure;
     if (!this.#over) {
-      if (error !== undefined) {
-        this.#failure = error;
-        this.#stop(error);
-      } else this.#settle();
+      if (error === undefined) this.#settle();
+      else this.#stop(error);
     }
     return error as T;
   }
@@ -236,7 +237,7 @@ export class Exchange {
   #settle(): void {
     this.#over = true;
     this.#disarm();
-    this.#signal?.removeEventListener('abort', this.#onAbort);
+    this.#stopListening?.();
     this.#onEnd(this);
   }
 

@@ -23,11 +23,13 @@ let pool: Promise<{ agent: Agent; fetch: typeof fetch }> | undefined;
 let leases = 0;
 
 export async function openTransport(): Promise<Transport> {
-  if ('Bun' in globalThis) {
+  // Not by globalThis.Deno: code that comes from Edge Functions brings a stand-in for it to Node.
+  const versions: Partial<Record<string, string>> = typeof process === 'undefined' ? {} : process.versions;
+  if (versions.bun !== undefined) {
     const patient = { timeout: false } as RequestInit;
     return { fetch: (input, init) => fetch(input, { ...init, ...patient }), release: () => Promise.resolve() };
   }
-  if ('Deno' in globalThis || typeof process === 'undefined') {
+  if (versions.node === undefined || versions.deno !== undefined) {
     return { fetch: globalThis.fetch, release: () => Promise.resolve() };
   }
   leases++;

@@ -42,6 +42,11 @@ const publicMessages: Partial<Record<ErrorCode, string>> = {
  */
 export class LlmStream<Chunk> extends ReadableStream<unknown> {
   readonly #source: ChunkSource<Chunk>;
+  /**
+   * A type only, no method. @types/node lets a Response have an iterable of bytes but forgets ReadableStream, and what
+   * iterates here are chunks; so that `new Response(stream)` compiles there, this says it is an iterable of bytes too.
+   */
+  declare readonly [Symbol.iterator]: () => never;
   declare getReader: {
     (): ReadableStreamDefaultReader<Uint8Array>;
     (options: { mode: 'byob' }): ReadableStreamBYOBReader;

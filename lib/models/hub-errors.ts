@@ -29,11 +29,9 @@ const unreachableReasons: Readonly<Record<string, string>> = {
   ENETUNREACH: 'there is no network',
   ECONNRESET: 'the connection was dropped',
   EPIPE: 'the connection was dropped',
-  ETIMEDOUT: 'it does not answer',
+  ETIMEDOUT: 'it does not answer, or stopped in the middle',
   UND_ERR_SOCKET: 'the connection was dropped',
   UND_ERR_CONNECT_TIMEOUT: 'it does not answer',
-  UND_ERR_HEADERS_TIMEOUT: 'it does not answer',
-  UND_ERR_BODY_TIMEOUT: 'it stopped sending',
 };
 
 const hopelessCodes = new Set(['ENOTFOUND', 'EAI_AGAIN', 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH']);

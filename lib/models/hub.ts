@@ -4,12 +4,14 @@
  * The token goes to the hub's own origin and to no other, so not to the storage host that large files redirect to.
  * Passing trouble (dropped connections, timeouts, 429, 5xx) is tried again with growing pauses.
  */
+import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EnvHttpProxyAgent, fetch as undiciFetch, Response } from 'undici';
 import { GtewayError } from '../errors.js';
 import { hubEndpoint, hubTimeout, hubToken, isOffline } from './environment.js';
 import { statusError, TransientError, transportError } from './hub-errors.js';
 import { isCommit } from './names.js';
+import { Watchdog } from './watchdog.js';
 
 /** What the hub says about a file before it is fetched. */
 export interface FileMetadata {
@@ -42,12 +44,27 @@ const longestPauseMs = 60_000;
 /** Storage hosts take one hop, mirrors and renamed repositories one or two more. */
 const maxRedirects = 6;
 
+/** What a request is about, for the error when it fails. */
+interface Subject {
+  readonly repository: string;
+  readonly revision: string;
+  readonly file?: string;
+}
+
+interface Answer {
+  readonly response: Response;
+  /** Runs until the body is read or dropped. */
+  readonly watchdog: Watchdog;
+}
+
 export class Hub {
   readonly endpoint: string;
   readonly #token: string | undefined;
   readonly #fetch: typeof undiciFetch;
   readonly #agent: EnvHttpProxyAgent;
   readonly #signal: AbortSignal | undefined;
+  readonly #timeoutMs: number;
+  readonly #watchdogs = new Set<Watchdog>();
 
   private constructor(
     endpoint: string,
@@ -59,13 +76,14 @@ export class Hub {
     this.endpoint = endpoint;
     this.#token = token;
     this.#fetch = undici.fetch;
-    // Its own agent, because Node's global one waits 300 s for a silent server and knows no proxy variables.
+    // Its own agent, because Node's global one knows no proxy variables and lives as long as the process.
     this.#agent = new undici.EnvHttpProxyAgent({
       connect: { timeout: Math.min(timeoutMs, 10_000) },
-      headersTimeout: timeoutMs,
-      bodyTimeout: timeoutMs,
+      headersTimeout: 0,
+      bodyTimeout: 0,
     });
     this.#signal = signal;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** A client for the hub the environment names. Opens no connection yet. `signal` ends everything it does. */
@@ -78,7 +96,9 @@ export class Hub {
 
   /** Drops all connections. */
   close(): void {
-    void this.#agent.destroy();
+    for (const watchdog of this.#watchdogs) watchdog.stop();
+    // Bun's stand-in for undici has the agent, without this method; its connections end by themselves.
+    void (this.#agent as Partial<EnvHttpProxyAgent>).destroy?.();
   }
 
   async repositoryInfo(
@@ -88,14 +108,11 @@ export class Hub {
   ): Promise<RepositoryInfo> {
     const url = `${this.endpoint}/api/models/${repository}/revision/${encodeURIComponent(revision)}`;
     return this.#retrying(retries ? maxRetries : 0, async () => {
-      const response = await this.#request('GET', url, { repository, revision });
-      const text = await response.text().catch((cause: unknown) => {
-        throw transportError(url, cause, this.#signal);
-      });
-      const { sha, siblings } = parseObject(text);
+      const answer = await this.#request('GET', url, { repository, revision });
+      const { sha, siblings } = parseObject(await text(this.#chunks(url, answer)));
       if (typeof sha !== 'string' || !isCommit(sha) || !Array.isArray(siblings)) {
         throw new GtewayError('ERR_HUB_STATUS', `${url} gave an answer that is not a model hub's; check HF_ENDPOINT`, {
-          details: { url, status: response.status },
+          details: { url, status: answer.response.status },
         });
       }
       const files = siblings.flatMap((entry: { rfilename?: unknown } | null) =>
@@ -109,7 +126,7 @@ export class Hub {
     const url = this.#fileUrl(repository, commit, file);
     return this.#retrying(maxRetries, async () => {
       // The hash is in the hub's own answer; the storage host it redirects to has another idea of an ETag.
-      const response = await this.#request('HEAD', url, { repository, revision: commit, file }, {}, (hop) =>
+      const { response } = await this.#request('HEAD', url, { repository, revision: commit, file }, {}, (hop) =>
         ['x-linked-etag', 'x-linked-size'].every((header) => hop.headers.has(header)),
       );
       const etag = (response.headers.get('x-linked-etag') ?? response.headers.get('etag') ?? '')
@@ -135,7 +152,8 @@ export class Hub {
     const url = this.#fileUrl(repository, commit, file);
     // No If-Range: a commit's file never changes, and what was joined is checked against its hash.
     const headers: Record<string, string> = offset > 0 ? { range: `bytes=${offset}-` } : {};
-    const response = await this.#request('GET', url, { repository, revision: commit, file }, headers);
+    const answer = await this.#request('GET', url, { repository, revision: commit, file }, headers);
+    const { response } = answer;
     const start = response.status === 206 ? rangeStart(response) : 0;
     if (start !== 0 && start !== offset) {
       await response.body?.cancel();
@@ -143,16 +161,36 @@ export class Hub {
         new GtewayError('ERR_HUB_INTEGRITY', `${url}: asked for bytes from ${offset}, got them from ${start}`),
       );
     }
-    return { offset: start, chunks: this.#chunks(url, response) };
+    return { offset: start, chunks: this.#chunks(url, answer) };
   }
 
-  async *#chunks(url: string, response: Response): AsyncIterable<Uint8Array> {
-    if (!response.body) return;
+  async *#chunks(url: string, { response, watchdog }: Answer): AsyncIterable<Uint8Array> {
+    const reader = (response.body as ReadableStream<Uint8Array> | null)?.getReader();
+    // Under Deno an aborted fetch does not always end a pending read; cancelling the reader does.
+    const cancel = () => void reader?.cancel(watchdog.signal.reason).catch(() => undefined);
+    watchdog.signal.addEventListener('abort', cancel);
     try {
-      for await (const chunk of response.body as AsyncIterable<Uint8Array>) yield chunk;
+      for (;;) {
+        const { done, value } = (await reader?.read()) ?? { done: true };
+        watchdog.signal.throwIfAborted();
+        if (done) return;
+        watchdog.feed();
+        yield value;
+        // A slow disk is no silence of the hub.
+        watchdog.feed();
+      }
     } catch (cause) {
       throw transportError(url, cause, this.#signal);
+    } finally {
+      watchdog.signal.removeEventListener('abort', cancel);
+      cancel();
+      this.#release(watchdog);
     }
+  }
+
+  #release(watchdog: Watchdog): void {
+    watchdog.stop();
+    this.#watchdogs.delete(watchdog);
   }
 
   #fileUrl(repository: string, commit: string, file: string): string {
@@ -163,49 +201,65 @@ export class Hub {
   async #request(
     method: 'GET' | 'HEAD',
     url: string,
-    subject: { repository: string; revision: string; file?: string },
+    subject: Subject,
     headers: Record<string, string> = {},
     enough: (hop: Response) => boolean = () => false,
-  ): Promise<Response> {
-    const home = new URL(this.endpoint);
-    let target = new URL(url);
-    for (let hops = 0; hops <= maxRedirects; hops++) {
-      const own = target.origin === home.origin;
-      let response: Response;
-      try {
-        response = await this.#fetch(target.href, {
-          method,
-          redirect: 'manual',
-          dispatcher: this.#agent,
-          // Encoded bytes have neither the size nor the offsets that the hub states.
-          headers: {
-            'user-agent': 'gteway',
-            'accept-encoding': 'identity',
-            ...headers,
-            ...(own && this.#token !== undefined ? { authorization: `Bearer ${this.#token}` } : {}),
-          },
-          ...(this.#signal ? { signal: this.#signal } : {}),
-        });
-      } catch (cause) {
-        throw transportError(target.href, cause, this.#signal);
+  ): Promise<Answer> {
+    const watchdog = new Watchdog(this.#timeoutMs, this.#signal);
+    this.#watchdogs.add(watchdog);
+    let hasBody = false;
+    try {
+      let target = new URL(url);
+      for (let hops = 0; hops <= maxRedirects; hops++) {
+        const response = await this.#send(method, target, headers, watchdog);
+        const location = [301, 302, 303, 307, 308].includes(response.status) ? response.headers.get('location') : null;
+        if (response.ok || (location !== null && enough(response))) {
+          hasBody = method === 'GET';
+          return { response, watchdog };
+        }
+        if (location === null) {
+          const [hasToken, own] = [this.#token !== undefined, this.#isOwn(target)];
+          throw await statusError(response, target.href, subject, { hasToken, own });
+        }
+        await response.body?.cancel();
+        target = redirectTarget(location, target);
       }
-      const location = response.headers.get('location');
-      const redirects = [301, 302, 303, 307, 308].includes(response.status) && location !== null;
-      if (response.ok || (redirects && enough(response))) return response;
-      if (!redirects) {
-        throw await statusError(response, target.href, subject, { hasToken: this.#token !== undefined, own });
-      }
-      await response.body?.cancel();
-      if (!URL.canParse(location, target.href)) break;
-      const next = new URL(location, target);
-      if (!/^https?:$/.test(next.protocol) || (target.protocol === 'https:' && next.protocol === 'http:')) {
-        throw new GtewayError('ERR_HUB_STATUS', `${url} redirects to ${next.origin}, which is not encrypted; refused`, {
-          details: { url, status: response.status },
-        });
-      }
-      target = next;
+      throw new GtewayError('ERR_HUB_STATUS', `${url} redirects in circles`, { details: { url } });
+    } finally {
+      if (!hasBody) this.#release(watchdog);
     }
-    throw new GtewayError('ERR_HUB_STATUS', `${url} redirects in circles, or to nowhere`, { details: { url } });
+  }
+
+  async #send(
+    method: 'GET' | 'HEAD',
+    target: URL,
+    headers: Record<string, string>,
+    watchdog: Watchdog,
+  ): Promise<Response> {
+    const token = this.#isOwn(target) ? this.#token : undefined;
+    try {
+      const response = await this.#fetch(target.href, {
+        method,
+        redirect: 'manual',
+        dispatcher: this.#agent,
+        headers: {
+          'user-agent': 'gteway',
+          // Encoded bytes have neither the size nor the offsets that the hub states.
+          'accept-encoding': 'identity',
+          ...headers,
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+        signal: watchdog.signal,
+      });
+      watchdog.feed();
+      return response;
+    } catch (cause) {
+      throw transportError(target.href, cause, this.#signal);
+    }
+  }
+
+  #isOwn(target: URL): boolean {
+    return target.origin === new URL(this.endpoint).origin;
   }
 
   async #retrying<T>(retries: number, attempt: () => Promise<T>): Promise<T> {
@@ -251,6 +305,17 @@ function parseObject(text: string): Readonly<Record<string, unknown>> {
   } catch {
     return {};
   }
+}
+
+/** Where a redirect leads. Refuses to leave HTTP, and to go from an encrypted connection to a plain one. */
+function redirectTarget(location: string, from: URL): URL {
+  const next = URL.canParse(location, from.href) ? new URL(location, from) : undefined;
+  if (next && (next.protocol === 'https:' || next.protocol === from.protocol)) return next;
+  throw new GtewayError(
+    'ERR_HUB_STATUS',
+    `${from.origin}${from.pathname} redirects to ${next?.origin ?? 'nowhere'}; refused, as that is not HTTPS`,
+    { details: { url: from.origin + from.pathname } },
+  );
 }
 
 function rangeStart(response: Response): number {

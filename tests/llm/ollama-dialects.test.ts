@@ -1,31 +1,11 @@
 /** How Ollama and what stands between it and us really speak, each case byte for byte over a socket. */
-import { afterEach, describe, expect, test } from 'vitest';
-import { LlmClient } from '../../lib/llm/client.js';
+import { describe, expect, test } from 'vitest';
+import type { LlmClient } from '../../lib/llm/client.js';
 import { failureOf } from './failure-of.js';
-import { ScriptedServer, type Bytes, type Script } from './scripted-server.js';
+import { llmFixture } from './llm-fixture.js';
 
-let server: ScriptedServer | undefined;
-let client: LlmClient | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await server?.untilNoSockets();
-  await server?.close();
-  server = client = undefined;
-});
-
-async function speaking(script: Script): Promise<LlmClient> {
-  server = await ScriptedServer.start(script);
-  client = new LlmClient('mistral', { host: server.url });
-  return client;
-}
-
-function sending(...pieces: Bytes[]): Promise<LlmClient> {
-  return speaking(async (turn) => {
-    await turn.pieces('application/x-ndjson', pieces);
-    await turn.end();
-  });
-}
+const llms = llmFixture('mistral', 'application/x-ndjson');
+const { speaking, sending } = llms;
 
 const line = (response: string, rest: object = {}): string =>
   `${JSON.stringify({ model: 'mistral', created_at: '2026-01-01T00:00:00Z', response, done: false, ...rest })}\n`;
@@ -112,7 +92,7 @@ describe('ollama, streaming', () => {
       await turn.closed;
     });
     expect(await textsOf(llm)).toEqual(['Hi', '']);
-    await server?.untilNoSockets();
+    await llms.server.untilNoSockets();
   });
 
   test('a stream that ends without its last message is no whole answer', async () => {
@@ -133,7 +113,7 @@ describe('ollama, streaming', () => {
       await turn.closed;
     });
     expect(await failureOf(textsOf(llm))).toMatchObject({ code: 'ERR_LLM_PROTOCOL' });
-    await server?.untilNoSockets();
+    await llms.server.untilNoSockets();
   });
 
   test('an object that is no JSON inside is a protocol error', async () => {
@@ -166,7 +146,7 @@ describe('ollama, whole', () => {
     const answer = await llm.run('Hi');
     expect({ ...answer }).toEqual(message);
     expect(answer.text).toBe('Hello');
-    expect(`${answer}`).toBe('Hello');
+    expect(String(answer)).toBe('Hello');
     expect(JSON.parse(JSON.stringify({ answer }))).toEqual({ answer: message });
     expect(JSON.parse(JSON.stringify({ role: 'assistant', content: answer }))).toEqual({
       role: 'assistant',

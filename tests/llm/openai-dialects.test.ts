@@ -1,32 +1,12 @@
 /** How llamafile, llama.cpp's server and their relatives really speak Chat Completions, byte for byte over a socket. */
-import { afterEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { ChatCompletionChunk } from '../../lib/llm/chat-completions.js';
-import { LlmClient } from '../../lib/llm/client.js';
+import type { LlmClient } from '../../lib/llm/client.js';
 import { failureOf } from './failure-of.js';
-import { ScriptedServer, type Bytes, type Script } from './scripted-server.js';
+import { llmFixture } from './llm-fixture.js';
 
-let server: ScriptedServer | undefined;
-let client: LlmClient | undefined;
-
-afterEach(async () => {
-  await client?.close();
-  await server?.untilNoSockets();
-  await server?.close();
-  server = client = undefined;
-});
-
-async function speaking(script: Script): Promise<LlmClient> {
-  server = await ScriptedServer.start(script);
-  client = new LlmClient('LLaMA_CPP', { host: server.url });
-  return client;
-}
-
-function sending(...pieces: Bytes[]): Promise<LlmClient> {
-  return speaking(async (turn) => {
-    await turn.pieces('text/event-stream', pieces);
-    await turn.end();
-  });
-}
+const llms = llmFixture('LLaMA_CPP', 'text/event-stream');
+const { speaking, sending } = llms;
 
 const json = (content: string | null | undefined, finish_reason: string | null = null): string =>
   JSON.stringify({
@@ -103,7 +83,6 @@ describe('openaicompatible, streaming', () => {
 
   test('an unterminated [DONE]', async () => {
     expect(await textOf(await sending(event('Hi'), 'data: [DONE]'))).toBe('Hi');
-    await client?.close();
     expect(await textOf(await sending(event('Hi'), 'data: [DONE]\n'))).toBe('Hi');
   });
 
@@ -117,7 +96,7 @@ describe('openaicompatible, streaming', () => {
       await turn.closed;
     });
     expect(await textOf(llm)).toBe('Hi');
-    await server?.untilNoSockets();
+    await llms.server.untilNoSockets();
   });
 
   test('the connection may stay open, or break, after the finish reason', async () => {
@@ -126,7 +105,7 @@ describe('openaicompatible, streaming', () => {
       await turn.closed;
     });
     expect(await textOf(silent)).toBe('Hi');
-    await server?.untilNoSockets();
+    await llms.server.untilNoSockets();
     const broken = await speaking(async (turn) => {
       await turn.pieces('text/event-stream', [event('Hi', 'stop')]);
       turn.reset();
@@ -160,7 +139,6 @@ describe('openaicompatible, streaming', () => {
     expect(chunks.map(({ choices }) => choices.length)).toEqual([0, 1, 1, 1, 0, 0]);
     expect(chunks[4]?.usage).toEqual(usage);
     expect(chunks[5]?.usage).toEqual(usage);
-    await client?.close();
     expect(await textOf(await sending('data: {"choices":[]}\n\n', event(null), event('Hi', 'stop'), done))).toBe('Hi');
   });
 
@@ -198,7 +176,6 @@ describe('openaicompatible, streaming', () => {
     const type = { 'content-type': 'application/json; charset=utf-8' };
     const failing = await speaking((turn) => turn.respond(200, type, '{"error":{"message":"busy","code":503}}'));
     expect(await failureOf(textOf(failing))).toMatchObject({ code: 'ERR_LLM_STATUS', details: { status: 503 } });
-    await client?.close();
     const whole = await speaking((turn) => turn.respond(200, type, '{"choices":[]}'));
     expect(await failureOf(textOf(whole))).toMatchObject({ code: 'ERR_LLM_PROTOCOL' });
   });

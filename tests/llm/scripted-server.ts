@@ -19,15 +19,18 @@ export type Script = (turn: Turn) => void | Promise<void>;
 /** One request and the answer to it. */
 export class Turn {
   readonly request: ScriptedRequest;
-  readonly closed: Promise<void>;
   readonly #socket: Socket;
 
   constructor(request: ScriptedRequest, socket: Socket) {
     this.request = request;
     this.#socket = socket;
-    this.closed = new Promise((resolve) => {
-      if (socket.destroyed) resolve();
-      else socket.once('close', () => resolve());
+  }
+
+  /** Resolves when the connection has closed. */
+  get closed(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.isClosed) resolve();
+      else this.#socket.once('close', () => resolve());
     });
   }
 
@@ -38,8 +41,13 @@ export class Turn {
   /** Bytes as they are. Resolves when the client has room for more, or is gone. */
   async write(bytes: Bytes): Promise<void> {
     if (this.isClosed || this.#socket.write(bytes)) return;
-    const drained = new Promise<void>((resolve) => this.#socket.once('drain', resolve));
-    await Promise.race([drained, this.closed]);
+    await new Promise<void>((resolve) => {
+      const go = (): void => {
+        this.#socket.off('drain', go).off('close', go);
+        resolve();
+      };
+      this.#socket.on('drain', go).on('close', go);
+    });
   }
 
   head(status: number, headers: Record<string, string>): Promise<void> {

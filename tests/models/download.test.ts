@@ -112,10 +112,9 @@ describe('an interrupted download', () => {
     hub.fault = weightsFaults({ dropAfter: 100_000 }, { dropAfter: 50_000 });
     const model = await resolveModel('owner/model', { cacheDir });
     expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
-    const [first, ...later] = ranges(hub);
-    expect(first).toBeUndefined();
-    expect(later).toHaveLength(2);
-    for (const range of later) expect(range).toMatch(/^bytes=[1-9]\d*-$/);
+    // A reset can take bytes with it that had arrived but were not read yet, at worst all of them; so where it goes on
+    // is for the tests below, whose parts are exact.
+    expect(ranges(hub)).toHaveLength(3);
   });
 
   test('goes on in the next process, with the bytes it had', async () => {

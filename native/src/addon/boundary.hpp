@@ -45,6 +45,17 @@ auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
   }
 }
 
+// A new typed array of `length` elements, made by JavaScript's own constructor ("Float32Array"), which throws
+// a RangeError where there is no memory for it. N-API's constructors end the process then.
+template <class Array>
+Array new_array(Napi::Env env, const char* constructor, size_t length) {
+  return env.Global()
+      .Get(constructor)
+      .As<Napi::Function>()
+      .New({Napi::Number::New(env, static_cast<double>(length))})
+      .As<Array>();
+}
+
 // One per file of bindings; called by addon.cpp for each environment (main thread and workers).
 void register_cpu(Napi::Env env, Napi::Object exports);
 void register_ort(Napi::Env env, Napi::Object exports);

@@ -84,7 +84,7 @@ Napi::Value similarity_matrix(const Napi::CallbackInfo& info) {
     const FloatArray a = float_array(info, 0), b = float_array(info, 1);
     const size_t dims = dimensions(info, 2);
     const size_t rows_a = rows_of(a.size, dims), rows_b = rows_of(b.size, dims);
-    Napi::Float32Array result = Napi::Float32Array::New(env, rows_a * rows_b);
+    auto result = new_array<Napi::Float32Array>(env, "Float32Array", rows_a * rows_b);
     kernels::similarity_matrix(a.data, rows_a, b.data, rows_b, dims, result.Data());
     return result;
   });
@@ -95,7 +95,7 @@ Napi::Value to_int8(const Napi::CallbackInfo& info) {
   return guard(env, [&]() -> Napi::Value {
     const FloatArray x = float_array(info, 0);
     const float scale = static_cast<float>(number(info, 1));
-    Napi::Int8Array result = Napi::Int8Array::New(env, x.size);
+    auto result = new_array<Napi::Int8Array>(env, "Int8Array", x.size);
     kernels::active().f32_to_i8(x.data, x.size, scale, result.Data());
     return result;
   });
@@ -107,7 +107,7 @@ Napi::Value to_bits(const Napi::CallbackInfo& info) {
     const FloatArray x = float_array(info, 0);
     const size_t dims = dimensions(info, 1);
     const size_t rows = rows_of(x.size, dims);
-    Napi::Uint8Array result = Napi::Uint8Array::New(env, rows * ((dims + 7) / 8));
+    auto result = new_array<Napi::Uint8Array>(env, "Uint8Array", rows * ((dims + 7) / 8));
     kernels::rows_to_bits(x.data, rows, dims, result.Data());
     return result;
   });

@@ -15,18 +15,18 @@
 namespace gteway::addon {
 namespace {
 
-template <class T, class Array>
-Array copy_to_js(Napi::Env env, const std::vector<T>& values) {
-  Array array = Array::New(env, values.size());
+template <class Array, class T>
+Array copy_to_js(Napi::Env env, const char* constructor, const std::vector<T>& values) {
+  Array array = new_array<Array>(env, constructor, values.size());
   if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
   return array;
 }
 
 Napi::Object embedded_to_js(Napi::Env env, const Embedded& result) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("data", copy_to_js<float, Napi::Float32Array>(env, result.data));
-  object.Set("tokens", copy_to_js<uint32_t, Napi::Uint32Array>(env, result.tokens));
-  object.Set("truncated", copy_to_js<uint8_t, Napi::Uint8Array>(env, result.truncated));
+  object.Set("data", copy_to_js<Napi::Float32Array>(env, "Float32Array", result.data));
+  object.Set("tokens", copy_to_js<Napi::Uint32Array>(env, "Uint32Array", result.tokens));
+  object.Set("truncated", copy_to_js<Napi::Uint8Array>(env, "Uint8Array", result.truncated));
   return object;
 }
 

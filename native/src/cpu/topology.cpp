@@ -117,15 +117,13 @@ std::optional<fs::path> own_cgroup(const fs::path& root, bool v2) {
   return std::nullopt;
 }
 
-// `cgroup` below the mounted one; empty where it lies elsewhere (another namespace shows paths with ..),
-// which leaves the mounted one itself.
+// `cgroup` below the mounted one; empty where it lies elsewhere (a path with .. : the process was moved to a
+// cgroup outside its namespace), which leaves the mounted one itself.
 fs::path below(const fs::path& cgroup, const fs::path& mounted) {
   const fs::path relative = cgroup.lexically_relative(mounted);
-  return relative.empty() || *relative.begin() == ".." || relative == "." ? fs::path() : relative;
+  const bool climbs = std::find(relative.begin(), relative.end(), "..") != relative.end();
+  return climbs || relative == "." ? fs::path() : relative;
 }
-
-// Parts of `path`, kept inside the mount point whatever a hostile file says.
-bool climbs(const fs::path& path) { return std::find(path.begin(), path.end(), "..") != path.end(); }
 
 #if defined(__linux__)
 size_t size_of_cache(const fs::path& directory) {
@@ -155,7 +153,6 @@ std::optional<double> cgroup_cpu_quota(const fs::path& root) {
     const auto cgroup = own_cgroup(root, mount->v2);
     if (!cgroup) continue;
     fs::path path = below(*cgroup, mount->root);
-    if (climbs(path)) path.clear();
     const fs::path point = root / mount->point.relative_path();
     for (;; path = path.parent_path()) {
       const auto quota = mount->v2 ? quota_v2(point / path) : quota_v1(point / path);

@@ -53,6 +53,17 @@ using F32ToI8 = void(const float* x, size_t count, float scale, int8_t* out) noe
 // byte are 0. out: [ceil(count / 8)].
 using F32ToBits = void(const float* x, size_t count, uint8_t* out) noexcept;
 
+// Sorts bytes of UTF-8 text into kinds, as the first look of a BERT pre-tokenizer. text, folded: [blocks * 64];
+// the others: [blocks], bit i of word b for byte b * 64 + i.
+//   punctuation: the ASCII characters that are neither letters, digits, controls nor the space
+//   other:       bytes from 0x80, 0x00, and the remaining controls (0x01 to 0x1F, 0x7F) unless kKeepControls
+//   in_word:     letters, digits, `other`, and with kKeepControls the controls that are no white space
+// What is none of them separates words: space, tab, line feed, carriage return, with kKeepControls 0x0B and
+// 0x0C too. folded: the bytes with 0x00 as 0xFF, and with kFoldCase A to Z as a to z.
+enum ClassifyOptions : unsigned { kFoldCase = 1, kKeepControls = 2 };
+using ClassifyText = void(const char* text, size_t blocks, unsigned options, char* folded, uint64_t* in_word,
+                          uint64_t* punctuation, uint64_t* other) noexcept;
+
 // What one instruction set has; null where it has no version of its own.
 struct Table {
   PoolMeanF32* pool_mean_f32;
@@ -65,6 +76,7 @@ struct Table {
   Bf16ToF32* bf16_to_f32;
   F32ToI8* f32_to_i8;
   F32ToBits* f32_to_bits;
+  ClassifyText* classify_text;
 };
 
 }  // namespace gteway::kernels

@@ -52,6 +52,7 @@ constexpr Operation kOperations[] = {
     operation<&Table::bf16_to_f32>("bf16_to_f32"),
     operation<&Table::f32_to_i8>("f32_to_i8"),
     operation<&Table::f32_to_bits>("f32_to_bits"),
+    operation<&Table::classify_text>("classify_text"),
 };
 static_assert(std::size(kOperations) * sizeof(void (*)()) == sizeof(Table), "an operation is not listed");
 

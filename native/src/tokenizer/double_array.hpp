@@ -31,6 +31,12 @@ class DoubleArray {
     return units_[next].parent == node ? next : kNone;
   }
 
+  struct Unit {
+    uint32_t base = 0;
+    uint32_t parent = 0;  // 0: unused, or a root
+  };
+  const std::vector<Unit>& units() const noexcept { return units_; }
+
   // The value of the key that ends at this node, or -1.
   int32_t value(uint32_t node) const noexcept { return values_[node]; }
 
@@ -43,11 +49,6 @@ class DoubleArray {
   void forget_edges() { edges_ = {}; }
 
  private:
-  struct Unit {
-    uint32_t base = 0;
-    uint32_t parent = 0;  // 0: unused, or a root
-  };
-
   uint32_t place(std::span<const unsigned char> bytes);
   void grow();
   void take(uint32_t unit);

@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstring>
 
+#include "kernels/kernels.hpp"
+
 namespace gteway {
 
 ByteKinds::ByteKinds(const Normalizer::Switches& switches) noexcept {
@@ -33,33 +35,48 @@ ByteKinds::ByteKinds(const Normalizer::Switches& switches) noexcept {
   }
 }
 
-void ScannedBlock::scan(std::string_view text, const ByteKinds& kinds) noexcept {
+ByteScanner::ByteScanner(const Normalizer::Switches& switches)
+    : classify(kernels::active().classify_text),
+      options((switches.lowercase ? kernels::kFoldCase : 0u) |
+              (switches.clean_text ? 0u : kernels::kKeepControls)) {}
+
+// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time, whatever
+// there is, so that the loop's length is easy to predict.
+static size_t put_places(uint64_t bits, size_t at, uint16_t* places) noexcept {
+  size_t written = 0;
+  const auto count = static_cast<size_t>(std::popcount(bits));
+  do {
+    for (size_t i = 0; i < 8; ++i) {
+      places[written + i] = static_cast<uint16_t>(at + static_cast<size_t>(std::countr_zero(bits)));
+      bits &= bits - 1;
+    }
+    written += 8;
+  } while (written < count);
+  return count;
+}
+
+void ScannedBlock::scan(std::string_view text, const ByteScanner& scanner) noexcept {
+  uint64_t in_word[kBytes / 64], punctuation[kBytes / 64];
+  const size_t whole = text.size() / 64, rest = text.size() % 64;
+  scanner.classify(text.data(), whole, scanner.options, folded, in_word, punctuation, other);
+  size_t blocks = whole;
+  if (rest > 0) {
+    // Spaces behind the last byte: they are in no word.
+    char last[64];
+    std::memset(last, ' ', sizeof last);
+    std::memcpy(last, text.data() + whole * 64, rest);
+    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole, other + whole);
+    ++blocks;
+  }
   size_t started = 0, ended = 0;
   uint64_t in_word_before = 0, punctuation_before = 0;
-  for (size_t at = 0; at < text.size(); at += 64) {
-    const size_t bytes = std::min<size_t>(64, text.size() - at);
-    uint64_t in_word = 0, punctuation = 0, others = 0;
-    for (size_t i = 0; i < bytes; ++i) {
-      const char byte = text[at + i];
-      const ByteKind kind = kinds[byte];
-      in_word |= uint64_t{kind >= ByteKind::kLetter} << i;
-      punctuation |= uint64_t{kind == ByteKind::kPunctuation} << i;
-      others |= uint64_t{kind == ByteKind::kOther} << i;
-      folded[at + i] = kinds.folded(byte);
-    }
-    other[at / 64] = others;
-    const uint64_t after_word = in_word << 1 | in_word_before,
-                   after_punctuation = punctuation << 1 | punctuation_before;
-    uint64_t start_bits = (in_word & ~after_word) | punctuation;
-    uint64_t end_bits = (after_word & ~in_word) | after_punctuation;
-    in_word_before = in_word >> 63;
-    punctuation_before = punctuation >> 63;
-    // Bits behind a short last block are no bytes; the end there is set below.
-    if (bytes < 64) end_bits &= (uint64_t{1} << bytes) - 1;
-    for (; start_bits != 0; start_bits &= start_bits - 1)
-      starts[started++] = static_cast<uint16_t>(at + static_cast<size_t>(std::countr_zero(start_bits)));
-    for (; end_bits != 0; end_bits &= end_bits - 1)
-      ends[ended++] = static_cast<uint16_t>(at + static_cast<size_t>(std::countr_zero(end_bits)));
+  for (size_t block = 0; block < blocks; ++block) {
+    const uint64_t inside = in_word[block], marks = punctuation[block];
+    const uint64_t after_word = inside << 1 | in_word_before, after_mark = marks << 1 | punctuation_before;
+    started += put_places((inside & ~after_word) | marks, block * 64, starts + started);
+    ended += put_places((after_word & ~inside) | after_mark, block * 64, ends + ended);
+    in_word_before = inside >> 63;
+    punctuation_before = marks >> 63;
   }
   if (ended < started) ends[ended] = static_cast<uint16_t>(text.size());
   words = started;

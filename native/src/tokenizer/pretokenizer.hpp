@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "kernels/contract.hpp"
 #include "tokenizer/normalizer.hpp"
 
 namespace gteway {
@@ -36,6 +37,13 @@ class ByteKinds {
   std::array<char, 256> folded_;
 };
 
+// The kernel that tells the kinds of many bytes, and how to call it.
+struct ByteScanner {
+  explicit ByteScanner(const Normalizer::Switches& switches);
+  kernels::ClassifyText* classify;
+  unsigned options;
+};
+
 // The words of a stretch of text whose bytes are looked at once. A run of letters and other bytes is one word
 // here; runs with other bytes in them may turn out to be several words, or none.
 struct ScannedBlock {
@@ -43,8 +51,8 @@ struct ScannedBlock {
   static constexpr size_t kPadding = 16;  // readable bytes behind the last one
 
   alignas(64) char folded[kBytes + kPadding];
-  uint16_t starts[kBytes], ends[kBytes];  // word i is folded[starts[i], ends[i])
-  uint64_t other[kBytes / 64 + 1];        // bit i: byte i is of kind kOther
+  uint16_t starts[kBytes + 8], ends[kBytes + 8];  // word i is folded[starts[i], ends[i])
+  uint64_t other[kBytes / 64];                    // bit i: byte i is of kind kOther
   size_t words;
 
   bool has_other(size_t start, size_t end) const noexcept {
@@ -57,7 +65,7 @@ struct ScannedBlock {
   }
 
   // `text`: at most kBytes. A word that touches its end is reported as if it ended there.
-  void scan(std::string_view text, const ByteKinds& kinds) noexcept;
+  void scan(std::string_view text, const ByteScanner& scanner) noexcept;
 };
 
 // Collects normalized code points into words. Calls word(std::string_view, bool too_long) for each; of a word

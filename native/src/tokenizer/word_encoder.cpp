@@ -1,6 +1,7 @@
 #include "tokenizer/word_encoder.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 namespace gteway {
 
@@ -18,6 +19,11 @@ struct KeyMasks {
   }
 };
 constexpr KeyMasks kKeyMasks;
+
+inline WordKey prefix(const WordKey& key, size_t bytes) {
+  const WordKey& keep = kKeyMasks.keep[bytes];
+  return {key.low & keep.low, key.high & keep.high};
+}
 
 // How many bytes at the end of `text` begin a character that is not all there.
 size_t unfinished_bytes(std::string_view text) {
@@ -41,39 +47,44 @@ class WordEncoder::Run {
   // All of these return false when the output wants no more.
 
   bool id(int32_t id) {
+    if (count_ == kIds && !flush()) return false;
     ids_[count_++] = id;
-    return count_ + kSpare <= kIds || flush();
+    return true;
   }
 
   bool flush() {
     const size_t count = count_;
     count_ = 0;
+    ++flushes_;
     return output_.take(ids_, count);
   }
 
   // Words of text[at, end) that end before `end` or, if `closed`, at it. Returns in `at` how far it came:
   // where the word begins that was left, or `end`.
   bool block(std::string_view text, size_t& at, size_t end, bool closed) {
-    scanned_.scan(text.substr(at, end - at), encoder_.kinds_);
+    scanned_.scan(text.substr(at, end - at), encoder_.scanner_);
     size_t words = scanned_.words, reached = end;
     if (!closed && words > 0 && at + scanned_.ends[words - 1] == end &&
         encoder_.kinds_.in_word(text[end - 1])) {
       --words;
       reached = at + scanned_.starts[words];
     }
+    const uint32_t owner = encoder_.memo_owner_;
     for (size_t i = 0; i < words; ++i) {
       const size_t start = scanned_.starts[i], length = scanned_.ends[i] - start;
-      const WordKey& keep = kKeyMasks.keep[std::min(length, WordKey::kMaxBytes + 1)];
-      WordKey key = WordKey::load(scanned_.folded + start);
-      key.low &= keep.low;
-      key.high &= keep.high;
-      const int32_t found = encoder_.words_.find(key);
-      if (found >= 0) {
-        ids_[count_++] = found;
-      } else if (scanned_.has_other(start, start + length)) {
-        if (!normalized_run(text.substr(at + start, length))) return false;
-      } else {
-        if (!word({scanned_.folded + start, length}, length > encoder_.wordpiece_.max_chars())) return false;
+      const WordKey key = prefix(WordKey::load(scanned_.folded + start), std::min(length, WordKey::kMaxBytes + 1));
+      const int32_t whole = encoder_.words_.find(key);
+      ids_[count_] = whole;
+      if (whole >= 0) [[likely]] {
+        ++count_;
+        continue;
+      }
+      WordMemo::Slot& slot = memo_.slot(key);
+      if (WordMemo::holds(slot, key, owner)) {
+        std::memcpy(ids_ + count_, slot.ids, sizeof slot.ids);
+        count_ += slot.count();
+      } else if (!scanned_word(text.substr(at + start, length), start, key, slot)) {
+        return false;
       }
     }
     at = reached;
@@ -81,6 +92,47 @@ class WordEncoder::Run {
   }
 
  private:
+  // A word of the block that the memo does not know.
+  bool scanned_word(std::string_view raw, size_t start, const WordKey& key, WordMemo::Slot& slot) {
+    const size_t length = raw.size(), count_before = count_, flushes_before = flushes_;
+    const std::string_view folded(scanned_.folded + start, length);
+    const bool other = scanned_.has_other(start, start + length);
+    bool wanted = true;
+    if (other) {
+      wanted = normalized_run(raw);
+    } else if (length <= WordKey::kMaxBytes && encoder_.words_.complete()) {
+      count_ += ascii_pieces(folded, key, ids_ + count_);
+    } else {
+      wanted = word(folded, length > encoder_.wordpiece_.max_chars());
+    }
+    const size_t pieces = count_ - count_before;
+    // 0xFF stands for a zero byte as well as for itself.
+    if (length <= WordKey::kMaxBytes && flushes_ == flushes_before && pieces <= WordMemo::kIds &&
+        encoder_.memo_owner_ != WordMemo::kNobody && !(other && folded.find('\xFF') != folded.npos)) {
+      slot.key = key;
+      std::copy_n(ids_ + count_before, pieces, slot.ids);
+      slot.owner_and_count = encoder_.memo_owner_ << 8 | static_cast<uint32_t>(pieces);
+    }
+    return wanted;
+  }
+
+  // The ids of a short ASCII word that is not found whole. Its first piece is a whole word as well, so the table has
+  // it; asking for every length at once takes less time than one step after the other through the large trie.
+  size_t ascii_pieces(std::string_view word, const WordKey& key, int32_t* ids) const {
+    const int32_t unk = encoder_.wordpiece_.unk_id();
+    ids[0] = unk;
+    if (word.size() > encoder_.wordpiece_.max_chars()) return 1;
+    for (size_t length = word.size() - 1; length > 0; --length) {
+      const int32_t first = encoder_.words_.find(prefix(key, length));
+      if (first < 0) continue;
+      const size_t rest = encoder_.wordpiece_.match_rest(word.substr(length), ids + 1);
+      if (rest == 0) return 1;
+      ids[0] = first;
+      return 1 + rest;
+    }
+    return 1;
+  }
+
   auto word_taker() {
     return [this](std::string_view bytes, bool too_long) { wanted_ = wanted_ && word(bytes, too_long); };
   }
@@ -110,19 +162,20 @@ class WordEncoder::Run {
   }
 
  private:
-  // Words of a block that are found whole need one id each; the spare room is for them, for every other asks.
-  static constexpr size_t kSpare = ScannedBlock::kBytes, kIds = 2 * kSpare;
+  // No text has more tokens than bytes, so a block always fits. The memo writes a few ids too many.
+  static constexpr size_t kIds = ScannedBlock::kBytes;
 
   bool word(std::string_view word, bool too_long) {
     if (too_long) return id(encoder_.wordpiece_.unk_id());
-    if (word.size() <= kSpare) {
-      count_ += encoder_.wordpiece_.match(word, ids_ + count_);
-      return count_ + kSpare <= kIds || flush();
+    if (word.size() > kIds) {
+      // Only with a max_input_chars_per_word far beyond BERT's 100.
+      std::vector<int32_t> ids(word.size());
+      const size_t count = encoder_.wordpiece_.match(word, ids.data());
+      return flush() && output_.take(ids.data(), count);
     }
-    // Only with a max_input_chars_per_word far beyond BERT's 100.
-    std::vector<int32_t> ids(word.size());
-    const size_t count = encoder_.wordpiece_.match(word, ids.data());
-    return flush() && output_.take(ids.data(), count);
+    if (count_ + word.size() > kIds && !flush()) return false;
+    count_ += encoder_.wordpiece_.match(word, ids_ + count_);
+    return true;
   }
 
   const WordEncoder& encoder_;
@@ -130,8 +183,9 @@ class WordEncoder::Run {
   WordBuilder builder_;
   Normalizer::Marks marks_;
   bool wanted_ = true;  // what word_taker() came to
-  size_t count_ = 0;
-  int32_t ids_[kIds + kSpare];
+  size_t count_ = 0, flushes_ = 0;
+  WordMemo& memo_ = WordMemo::of_this_thread();
+  int32_t ids_[kIds + WordMemo::kIds];
   ScannedBlock scanned_;
 };
 

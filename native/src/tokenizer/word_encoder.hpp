@@ -10,6 +10,7 @@
 #include "tokenizer/normalizer.hpp"
 #include "tokenizer/postprocessor.hpp"
 #include "tokenizer/pretokenizer.hpp"
+#include "tokenizer/word_memo.hpp"
 #include "tokenizer/word_table.hpp"
 #include "tokenizer/wordpiece.hpp"
 
@@ -19,8 +20,8 @@ class WordEncoder {
  public:
   // `words` may be any whole words that `wordpiece` would also find, as long as normalization leaves them as
   // they are.
-  WordEncoder(Normalizer::Switches switches, const WordPiece& wordpiece, const WordTable& words) noexcept
-      : normalizer_(switches), kinds_(switches), wordpiece_(wordpiece), words_(words) {}
+  WordEncoder(Normalizer::Switches switches, const WordPiece& wordpiece, const WordTable& words)
+      : normalizer_(switches), kinds_(switches), scanner_(switches), wordpiece_(wordpiece), words_(words) {}
 
   // Gives `output` the ids of `text`, cut into pieces at the matches of `added`. Stops where the output has
   // no room.
@@ -34,8 +35,10 @@ class WordEncoder {
 
   Normalizer normalizer_;
   ByteKinds kinds_;
+  ByteScanner scanner_;
   const WordPiece& wordpiece_;
   const WordTable& words_;
+  uint32_t memo_owner_ = WordMemo::new_owner();
 };
 
 }  // namespace gteway

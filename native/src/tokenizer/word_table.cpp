@@ -7,10 +7,11 @@
 namespace gteway {
 
 WordTable::WordTable(std::span<const Entry> entries) {
-  // Load at most 5/8: the displacements of the last buckets are then found quickly.
-  const size_t slots = std::bit_ceil(std::max<size_t>(entries.size() * 8 / 5, 16));
+  // Load at most 7/8: fuller, and the last buckets search long for their displacement.
+  const size_t slots = std::bit_ceil(std::max<size_t>(entries.size() * 8 / 7, 16));
   const size_t buckets = std::max<size_t>(slots / 4, 2);
   slots_.resize(slots);
+  highs_.resize(slots);
   displacements_.resize(buckets, 0);
   slot_mask_ = slots - 1;
   displacement_shift_ = 64 - std::countr_zero(buckets);
@@ -28,7 +29,12 @@ WordTable::WordTable(std::span<const Entry> entries) {
     const bool seen =
         std::any_of(bucket.begin(), bucket.end(), [&](const Placed& placed) { return placed.key == key; });
     // A bucket this full means keys made to collide; leaving them out costs speed only.
-    if (!seen && bucket.size() < 32) bucket.push_back({key, hash, entry.id});
+    if (seen) continue;
+    if (bucket.size() < 32) {
+      bucket.push_back({key, hash, entry.id});
+    } else {
+      complete_ = false;
+    }
   }
 
   // The fullest buckets first, while there is room.
@@ -40,7 +46,8 @@ WordTable::WordTable(std::span<const Entry> entries) {
   std::vector<size_t> places;
   for (const uint32_t bucket : order) {
     if (in_bucket[bucket].empty()) break;
-    for (uint32_t displacement = 0; displacement <= UINT16_MAX; ++displacement) {
+    bool placed_all = false;
+    for (uint32_t displacement = 0; !placed_all && displacement <= UINT16_MAX; ++displacement) {
       places.clear();
       for (const Placed& placed : in_bucket[bucket]) {
         const size_t at = place(placed.hash, displacement);
@@ -51,10 +58,14 @@ WordTable::WordTable(std::span<const Entry> entries) {
       displacements_[bucket] = static_cast<uint16_t>(displacement);
       for (size_t i = 0; i < places.size(); ++i) {
         taken[places[i]] = true;
-        slots_[places[i]] = {in_bucket[bucket][i].key, in_bucket[bucket][i].id};
+        const Placed& placed = in_bucket[bucket][i];
+        slots_[places[i]] = {static_cast<uint32_t>(placed.key.low), static_cast<uint32_t>(placed.key.low >> 32),
+                             placed.id};
+        highs_[places[i]] = placed.key.high;
       }
-      break;
+      placed_all = true;
     }
+    complete_ &= placed_all;
   }
 }
 

@@ -48,17 +48,22 @@ std::array<std::vector<DoubleArray::Key>, 2> trie_keys(const WordPiece::Config& 
 }  // namespace
 
 WordPiece::WordPiece(const Config& config)
-    : trie_(trie_keys(config)),
-      first_root_(trie_.root(kFirst)),
-      rest_root_(trie_.root(kRest)),
-      nodes_(trie_.size()),
-      max_chars_(config.max_input_chars_per_word) {
+    : max_chars_(config.max_input_chars_per_word) {
   const auto unk = std::find(config.tokens.rbegin(), config.tokens.rend(), config.unk_token);
   if (unk == config.tokens.rend()) {
     throw Error(ErrorCode::kTokenizerInvalid,
                 "the tokenizer's model: unk_token \"" + config.unk_token + "\" is not in its vocabulary");
   }
   unk_id_ = config.ids[config.ids.size() - 1 - static_cast<size_t>(unk - config.tokens.rbegin())];
+
+  const DoubleArray trie(trie_keys(config));
+  first_root_ = trie.root(kFirst);
+  rest_root_ = trie.root(kRest);
+  nodes_.resize(trie.size());
+  for (uint32_t place = 0; place < nodes_.size(); ++place) {
+    const DoubleArray::Unit& unit = trie.units()[place];
+    nodes_[place] = {unit.base, unit.parent, DoubleArray::kNone, 0};
+  }
 
   // Real vocabularies need a few entries per node. Tokens of ten thousand letters would need their square.
   constexpr size_t kMaxPops = size_t{1} << 26;
@@ -68,16 +73,16 @@ WordPiece::WordPiece(const Config& config)
     const int32_t* pops = &pops_[nodes_[node].pops];
     popped.insert(popped.end(), pops + 1, pops + 1 + pops[0]);
   };
-  for (const DoubleArray::Edge& edge : trie_.edges_by_depth()) {
+  for (const DoubleArray::Edge& edge : trie.edges_by_depth()) {
     popped.clear();
     uint32_t fail = DoubleArray::kNone;
-    if (trie_.value(edge.child) >= 0) {
-      popped.push_back(trie_.value(edge.child));
+    if (trie.value(edge.child) >= 0) {
+      popped.push_back(trie.value(edge.child));
       fail = rest_root_;
     } else {
       append(edge.parent);
       for (uint32_t from = nodes_[edge.parent].fail; from != DoubleArray::kNone; from = nodes_[from].fail) {
-        fail = trie_.child(from, edge.byte);
+        fail = trie.child(from, edge.byte);
         if (fail != DoubleArray::kNone) break;
         append(from);
       }
@@ -93,36 +98,30 @@ WordPiece::WordPiece(const Config& config)
     pops_.push_back(static_cast<int32_t>(popped.size()));
     pops_.insert(pops_.end(), popped.begin(), popped.end());
   }
-  trie_.forget_edges();
-}
+  }
 
-size_t WordPiece::match(std::string_view word, int32_t* ids) const noexcept {
+size_t WordPiece::walk(std::string_view text, uint32_t node, int32_t* ids) const noexcept {
+  const Node* const nodes = nodes_.data();
   size_t count = 0;
-  uint32_t node = first_root_;
   // Leaves the node by its failure link; false where there is none: no way to write the word.
   const auto fall = [&] {
-    const Node& from = nodes_[node];
+    const Node& from = nodes[node];
     if (from.fail == DoubleArray::kNone) return false;
     const int32_t* pops = &pops_[from.pops];
     for (int32_t i = 1; i <= pops[0]; ++i) ids[count++] = pops[i];
     node = from.fail;
     return true;
   };
-  for (const char byte : word) {
+  for (const char byte : text) {
+    const auto label = static_cast<unsigned char>(byte);
     uint32_t next;
-    while ((next = trie_.child(node, static_cast<unsigned char>(byte))) == DoubleArray::kNone) {
-      if (!fall()) {
-        ids[0] = unk_id_;
-        return 1;
-      }
+    while (nodes[next = nodes[node].base ^ label].parent != node) {
+      if (!fall()) return 0;
     }
     node = next;
   }
   while (node != rest_root_) {
-    if (!fall()) {
-      ids[0] = unk_id_;
-      return 1;
-    }
+    if (!fall()) return 0;
   }
   return count;
 }

@@ -34,17 +34,28 @@ class WordPiece {
 
   // Writes the ids of `word`, which is normalized, not empty and has at most max_chars() code points, and
   // returns how many: at most one per code point.
-  size_t match(std::string_view word, int32_t* ids) const noexcept;
+  size_t match(std::string_view word, int32_t* ids) const noexcept {
+    const size_t count = walk(word, first_root_, ids);
+    if (count > 0) return count;
+    ids[0] = unk_id_;
+    return 1;
+  }
+
+  // The same for what is left of a word behind its first piece; 0 where there is no way to write it.
+  size_t match_rest(std::string_view rest, int32_t* ids) const noexcept { return walk(rest, rest_root_, ids); }
 
  private:
+  size_t walk(std::string_view text, uint32_t node, int32_t* ids) const noexcept;
+
+  // A place of the double array, with what its failure means: a quarter of a cache line.
   struct Node {
-    uint32_t fail = DoubleArray::kNone;
-    uint32_t pops = 0;  // pops_[pops] ids follow it: what is certain once the trie goes no further
+    uint32_t base, parent;
+    uint32_t fail;
+    uint32_t pops;  // pops_[pops] ids follow it: what is certain once the trie goes no further
   };
 
-  DoubleArray trie_;
-  uint32_t first_root_, rest_root_;
   std::vector<Node> nodes_;
+  uint32_t first_root_, rest_root_;
   std::vector<int32_t> pops_;
   int32_t unk_id_;
   size_t max_chars_;

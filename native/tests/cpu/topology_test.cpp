@@ -92,7 +92,11 @@ TEST("topology: in a container the mounted group may be the process's own") {
                .quota(),
            1.0);
   // Joined from outside: the kernel shows a path above the namespace's root.
-  CHECK_EQ(FakeRoot().v2("/../other").file("sys/fs/cgroup/cpu.max", "200000 100000\n").quota(), 2.0);
+  for (const char* outside : {"/../other", "/../b", "/..", ""}) {
+    FakeRoot root;
+    root.v2(outside).file("sys/fs/cgroup/cpu.max", "200000 100000\n").file("sys/fs/b/cpu.max", "1 100000\n");
+    CHECK_EQ(root.quota(), 2.0);
+  }
 }
 
 TEST("topology: a quota of version 1 is quota over period, in the cpu controller's hierarchy") {
@@ -102,6 +106,16 @@ TEST("topology: a quota of version 1 is quota over period, in the cpu controller
            0.5);
   CHECK_EQ(FakeRoot().v1("/docker/x", "/docker/x").v1_quota("", "100000", "50000").quota(), 2.0);
   CHECK_EQ(FakeRoot().v1("/a").v1_quota("/a", "-1", "100000").quota(), kNone);
+}
+
+TEST("topology: only the hierarchy of the cpu controller counts") {
+  FakeRoot root;
+  root.v1("/a").v1_quota("/a", "400000", "100000");
+  for (const std::string other : {"memory", "cpuset"})
+    for (const std::string group : {"/a", ""})
+      root.file("sys/fs/cgroup/" + other + group + "/cpu.cfs_quota_us", "100000\n")
+          .file("sys/fs/cgroup/" + other + group + "/cpu.cfs_period_us", "100000\n");
+  CHECK_EQ(root.quota(), 4.0);
 }
 
 TEST("topology: a mount point with a blank in its name is found") {

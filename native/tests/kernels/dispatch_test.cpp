@@ -1,3 +1,5 @@
+#include <thread>
+
 #include "base/error.hpp"
 #include "kernels/kernel_case.hpp"
 
@@ -44,4 +46,12 @@ TEST("kernels: the active set is the best supported, unless GTEWAY_FORCE_ISA nam
   CHECK_EQ(kernels::active_isa(), expected);
   const kernels::Table table = kernels::table_for(expected);
   CHECK(std::memcmp(&kernels::active(), &table, sizeof table) == 0);
+}
+
+TEST("kernels: threads that ask at once get the same choice") {
+  std::vector<const kernels::Table*> seen(8);
+  std::vector<std::thread> threads;
+  for (auto& table : seen) threads.emplace_back([&table] { table = &kernels::active(); });
+  for (std::thread& thread : threads) thread.join();
+  for (const kernels::Table* table : seen) CHECK(table == seen[0] && table != nullptr);
 }

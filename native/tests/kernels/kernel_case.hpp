@@ -22,8 +22,7 @@ inline bool add_for_each_isa(const std::string& name,
                              std::function<void(const kernels::Table&, const kernels::Table& scalar)> body) {
   for (const kernels::Implementation& implementation : kernels::implementations()) {
     add("kernels: " + name + " [" + std::string(implementation.isa) + "]", [implementation, body] {
-      if (!implementation.supported)
-        SKIP("this machine has no " + std::string(implementation.isa) + " (" + __FILE__ + ")");
+      if (!implementation.supported) SKIP("this machine has no " + std::string(implementation.isa));
       body(kernels::table_for(implementation.isa), kernels::table_for("scalar"));
     });
   }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "kernels/kernel_case.hpp"
 #include "kernels/tolerance.hpp"
 
@@ -76,5 +78,24 @@ KERNEL_TEST("pool_mean_f32 keeps NaN, infinities and denormals in their dimensio
       x[n + d] = kSpecial[(d + shift) % n];
     }
     check_against_scalar(kernels, scalar, x, 2, n, n);
+  }
+}
+
+KERNEL_TEST("pool_mean_f32 divides exactly: a mean half way between two floats goes to the even one") {
+  // The mean is 2 - 2^-24, between 2 - 2^-23 and 2. Multiplying by an inverse, even in float64, misses it for
+  // some counts of rows.
+  const size_t dims = 41;
+  for (size_t rows = 2; rows <= 300; ++rows) {
+    std::vector<float> column(rows, 2.0f);
+    std::fill_n(column.begin(), rows / 2, 2 - 0x1p-23f);
+    if (rows % 2 == 1) {
+      column[rows - 2] = 1 - 0x1p-24f;
+      column[rows - 1] = 3.0f;
+    }
+    Input<float> x(rows * dims);
+    for (size_t i = 0; i < rows * dims; ++i) x[i] = column[i / dims];
+    Guarded<float> out(dims);
+    kernels.pool_mean_f32(x.data(), rows, dims, dims, out.data());
+    for (size_t d = 0; d < dims; ++d) CHECK_EQ(out[d], 2.0f);
   }
 }

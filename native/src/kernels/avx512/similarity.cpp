@@ -56,11 +56,13 @@ double cosine_f32(const float* a, const float* b, size_t dims) noexcept {
 void l2_normalize_f32(float* x, size_t dims) noexcept {
   const double norm = std::sqrt(dot_f32(x, x, dims));
   const __m512d scale = _mm512_set1_pd(1 / (norm < 1e-12 ? 1e-12 : norm));
-  for (size_t i = 0; i < dims; i += 8) {
-    const __mmask8 mask = lanes(dims - i);
+  const auto step = [=](size_t i, __mmask8 mask) {
     const __m512d wide = _mm512_cvtps_pd(_mm256_maskz_loadu_ps(mask, x + i));
     _mm256_mask_storeu_ps(x + i, mask, _mm512_cvtpd_ps(_mm512_mul_pd(wide, scale)));
-  }
+  };
+  size_t i = 0;
+  for (; i + 8 <= dims; i += 8) step(i, 0xff);
+  if (i < dims) step(i, lanes(dims - i));
 }
 
 }  // namespace gteway::kernels::avx512

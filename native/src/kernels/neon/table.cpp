@@ -13,6 +13,7 @@ F32ToBf16 f32_to_bf16;
 Bf16ToF32 bf16_to_f32;
 F32ToI8 f32_to_i8;
 F32ToBits f32_to_bits;
+ClassifyText classify_text;
 
 extern constinit const Table table{
     .pool_mean_f32 = pool_mean_f32,
@@ -25,6 +26,7 @@ extern constinit const Table table{
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_i8 = f32_to_i8,
     .f32_to_bits = f32_to_bits,
+    .classify_text = classify_text,
 };
 
 }  // namespace gteway::kernels::neon
