@@ -24,8 +24,9 @@ WordTable::WordTable(std::span<const Entry> entries) {
   std::vector<Hashed> keys;
   for (const Entry& entry : entries) keys.push_back({0, WordKey::of(entry.word), entry.id});
 
-  // Two keys of one bucket that agree in their slot bits as well cannot be set apart; with most multipliers there are
-  // none. Keys chosen to collide might defeat them all: they are then left out, which costs speed only.
+  // Two keys of one bucket that agree in their slot bits as well cannot be set apart; with most multipliers
+  // there are none. Keys chosen to collide might defeat them all: they are then left out, which costs speed
+  // only.
   constexpr uint64_t kFirstMultiplier = 0x9E3779B97F4A7C15;  // 2^64 divided by the golden ratio
   constexpr int kMultipliers = 16;
   for (int attempt = 0; attempt < kMultipliers; ++attempt) {
