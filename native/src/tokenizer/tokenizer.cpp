@@ -182,7 +182,7 @@ struct Tokenizer::Impl {
                                   output);
         at = end;
       } else if (const auto& match = scanner.look(until)) {
-        output.take(&match->id, 1);
+        if (match->id != AddedTokens::kNothing) output.take(&match->id, 1);
         at = match->end;
         scanner.accept();
       }
