@@ -6,10 +6,11 @@
  */
 import { onAbort } from '../abort-listeners.js';
 import { GtewayError, isGtewayError, type ErrorCode } from '../errors.js';
+import type { Connection } from './fetch.js';
 import { statusError, type RequestFacts } from './server-error.js';
 
 export interface ExchangeInit {
-  fetch: typeof fetch;
+  connection: Connection;
   headers: Headers;
   model: string;
   /** Seconds. */
@@ -31,7 +32,7 @@ export class Exchange {
   /** The answer as far as it has arrived, for errors to carry: its body, or, when streaming, the generated text. */
   received = '';
 
-  readonly #fetch: typeof fetch;
+  readonly #connection: Connection;
   readonly #headers: Headers;
   readonly #facts: RequestFacts;
   #timeout: number;
@@ -52,7 +53,7 @@ export class Exchange {
   #waitedMs = 0;
 
   constructor(init: ExchangeInit) {
-    this.#fetch = init.fetch;
+    this.#connection = init.connection;
     this.#headers = init.headers;
     this.#facts = { model: init.model, url: '' };
     this.#timeout = init.timeout;
@@ -80,7 +81,7 @@ export class Exchange {
     for (let hop = 0; ; hop++) {
       this.#facts.url = url;
       const request = { ...init, headers, redirect: 'manual', signal: this.#controller.signal } as const;
-      const response = await this.#wait(() => this.#fetch(url, request));
+      const response = await this.#wait(() => this.#connection.fetch(url, request));
       if (response.ok) return response;
       const next = hop < mostRedirects ? safeRedirect(url, response) : undefined;
       if (next === undefined) {
@@ -238,6 +239,7 @@ export class Exchange {
     this.#over = true;
     this.#disarm();
     this.#stopListening?.();
+    this.#connection.release(this.#failure === undefined && !this.#cancelled);
     this.#onEnd(this);
   }
 

@@ -40,8 +40,8 @@ ByteScanner::ByteScanner(const Normalizer::Switches& switches)
       options((switches.lowercase ? kernels::kFoldCase : 0u) |
               (switches.clean_text ? 0u : kernels::kKeepControls)) {}
 
-// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time, whatever
-// there is, so that the loop's length is easy to predict.
+// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time,
+// whatever there is, so that the loop's length is easy to predict.
 static size_t put_places(uint64_t bits, size_t at, uint16_t* places) noexcept {
   size_t written = 0;
   const auto count = static_cast<size_t>(std::popcount(bits));
@@ -65,7 +65,8 @@ void ScannedBlock::scan(std::string_view text, const ByteScanner& scanner) noexc
     char last[64];
     std::memset(last, ' ', sizeof last);
     std::memcpy(last, text.data() + whole * 64, rest);
-    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole, other + whole);
+    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole,
+                     other + whole);
     ++blocks;
   }
   size_t started = 0, ended = 0;

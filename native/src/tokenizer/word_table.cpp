@@ -59,8 +59,8 @@ WordTable::WordTable(std::span<const Entry> entries) {
       for (size_t i = 0; i < places.size(); ++i) {
         taken[places[i]] = true;
         const Placed& placed = in_bucket[bucket][i];
-        slots_[places[i]] = {static_cast<uint32_t>(placed.key.low), static_cast<uint32_t>(placed.key.low >> 32),
-                             placed.id};
+        slots_[places[i]] = {static_cast<uint32_t>(placed.key.low),
+                             static_cast<uint32_t>(placed.key.low >> 32), placed.id};
         highs_[places[i]] = placed.key.high;
       }
       placed_all = true;
