@@ -22,6 +22,8 @@ export interface ExchangeInit {
 
 /** Timers of more than 2³¹ − 1 ms fire at once, in every runtime. */
 const longestTimerMs = 2 ** 31 - 1;
+/** Characters of a whole answer: far more than any model writes, and less than would endanger the process. */
+const longestAnswer = 64 * 1024 * 1024;
 /** An error page is read up to here. */
 const longestErrorBody = 64 * 1024;
 /** How long a finished answer may take to end its connection before that is closed from here. */
@@ -112,7 +114,12 @@ export class Exchange {
 
   /** The whole body. */
   async whole(response: Response): Promise<string> {
-    for await (const piece of this.pieces(response)) this.received += piece;
+    for await (const piece of this.pieces(response)) {
+      this.received += piece;
+      if (this.received.length > longestAnswer) {
+        throw this.failure('ERR_LLM_PROTOCOL', `the answer of ${this.#facts.url} exceeds ${longestAnswer} characters`);
+      }
+    }
     return this.received;
   }
 
