@@ -50,10 +50,16 @@ export interface NativeTokenizer {
 }
 
 /** What the .node exports. */
-export interface NativeBinding extends CpuBinding, OrtBinding, SessionBinding {
+export interface NativeBinding extends LogBinding, CpuBinding, OrtBinding, SessionBinding {
   /** The package version the addon was compiled from. */
   readonly version: string;
   readonly NativeTokenizer: new (config: NativeTokenizerConfig) => NativeTokenizer;
+}
+
+/** native/src/addon/log_wrap.cpp */
+export interface LogBinding {
+  /** Replaces this environment's listener; undefined: none. It must not throw. */
+  onLog(listener: ((level: number, source: string, message: string) => void) | undefined): void;
 }
 
 /** native/src/addon/cpu_wrap.cpp */

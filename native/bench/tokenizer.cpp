@@ -2,8 +2,10 @@
 //
 //   gteway_tokenizer_bench CONFIG TEXTS MODE
 //
-// CONFIG and TEXTS are what bench/tokenizer/native.ts writes: length-prefixed records, so that no JSON parser is needed
-// here. Prints one JSON object per line.
+// CONFIG and TEXTS are what bench/tokenizer/native.ts writes: length-prefixed records, so that no JSON parser
+// is needed here. Prints one JSON object per line.
+#include "tokenizer/tokenizer.hpp"
+
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
@@ -16,8 +18,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "tokenizer/tokenizer.hpp"
 
 using namespace gteway;
 
@@ -66,7 +66,8 @@ TokenizerConfig read_config(Records records) {
   config.strip_accents = records.number();
   config.lowercase = records.number();
   for (auto* ids : {&config.prefix_ids, &config.suffix_ids})
-    for (uint32_t count = records.number(); count > 0; --count) ids->push_back(static_cast<int32_t>(records.number()));
+    for (uint32_t count = records.number(); count > 0; --count)
+      ids->push_back(static_cast<int32_t>(records.number()));
   for (uint32_t tokens = records.number(); tokens > 0; --tokens) {
     AddedToken token;
     token.content = records.text();
@@ -122,9 +123,11 @@ Time measure(int runs, Body&& body) {
 }
 
 void report(const char* name, size_t bytes, size_t tokens, Time time) {
-  std::printf("{\"case\":\"%s\",\"bytes\":%zu,\"tokens\":%zu,\"mbPerSecond\":%.1f,\"bestMbPerSecond\":%.1f,\"nsPerByte\":%.4f}\n",
-              name, bytes, tokens, static_cast<double>(bytes) / time.median / 1e6,
-              static_cast<double>(bytes) / time.best / 1e6, time.median * 1e9 / static_cast<double>(bytes));
+  std::printf(
+      "{\"case\":\"%s\",\"bytes\":%zu,\"tokens\":%zu,\"mbPerSecond\":%.1f,\"bestMbPerSecond\":%.1f,"
+      "\"nsPerByte\":%.4f}\n",
+      name, bytes, tokens, static_cast<double>(bytes) / time.median / 1e6,
+      static_cast<double>(bytes) / time.best / 1e6, time.median * 1e9 / static_cast<double>(bytes));
   std::fflush(stdout);
 }
 

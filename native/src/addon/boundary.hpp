@@ -57,6 +57,7 @@ Array new_array(Napi::Env env, const char* constructor, size_t length) {
 }
 
 // One per file of bindings; called by addon.cpp for each environment (main thread and workers).
+void register_log(Napi::Env env, Napi::Object exports);
 void register_cpu(Napi::Env env, Napi::Object exports);
 void register_ort(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);

@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "base/thread_name.hpp"
 #include "kernels/kernels.hpp"
 #include "scheduler/policy.hpp"
@@ -92,6 +93,7 @@ void Scheduler::load(const MakeEngine& make_engine, const std::function<void(Loa
     engine = make_engine(outcome.fallbacks);
     outcome.engine = engine->info();
     outcome.cost = engine->cost();
+    return_freed_memory();
   } catch (...) {
     outcome.error = as_error();
   }
@@ -341,6 +343,7 @@ void Scheduler::worker_ended() {
   std::unique_lock lock(mutex_);
   if (--live_workers_ > 0) return;
   engine_.reset();
+  return_freed_memory();
   const std::function<void()> closed = std::move(closed_);
   lock.unlock();
   if (closed) closed();

@@ -40,11 +40,18 @@ ByteScanner::ByteScanner(const Normalizer::Switches& switches)
       options((switches.lowercase ? kernels::kFoldCase : 0u) |
               (switches.clean_text ? 0u : kernels::kKeepControls)) {}
 
-// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time, whatever
-// there is, so that the loop's length is easy to predict.
+// std::popcount is a call into the compiler's library where the instruction is not certain to exist.
+static size_t count_bits(uint64_t bits) noexcept {
+  bits -= bits >> 1 & 0x5555555555555555;
+  bits = (bits & 0x3333333333333333) + (bits >> 2 & 0x3333333333333333);
+  return ((bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0F) * 0x0101010101010101 >> 56;
+}
+
+// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time,
+// whatever there is, so that the loop's length is easy to predict.
 static size_t put_places(uint64_t bits, size_t at, uint16_t* places) noexcept {
   size_t written = 0;
-  const auto count = static_cast<size_t>(std::popcount(bits));
+  const size_t count = count_bits(bits);
   do {
     for (size_t i = 0; i < 8; ++i) {
       places[written + i] = static_cast<uint16_t>(at + static_cast<size_t>(std::countr_zero(bits)));
@@ -65,7 +72,8 @@ void ScannedBlock::scan(std::string_view text, const ByteScanner& scanner) noexc
     char last[64];
     std::memset(last, ' ', sizeof last);
     std::memcpy(last, text.data() + whole * 64, rest);
-    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole, other + whole);
+    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole,
+                     other + whole);
     ++blocks;
   }
   size_t started = 0, ended = 0;

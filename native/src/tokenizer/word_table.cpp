@@ -6,34 +6,53 @@
 
 namespace gteway {
 
+struct WordTable::Hashed {
+  uint64_t hash;
+  WordKey key;
+  int32_t id;
+};
+
 WordTable::WordTable(std::span<const Entry> entries) {
   // Load at most 7/8: fuller, and the last buckets search long for their displacement.
   const size_t slots = std::bit_ceil(std::max<size_t>(entries.size() * 8 / 7, 16));
-  const size_t buckets = std::max<size_t>(slots / 4, 2);
-  slots_.resize(slots);
-  highs_.resize(slots);
-  displacements_.resize(buckets, 0);
-  slot_mask_ = slots - 1;
-  displacement_shift_ = 64 - std::countr_zero(buckets);
+  const size_t buckets = slots / 4;
+  slot_shift_ = 64 - std::countr_zero(slots);
+  // The uppermost bits are the best mixed: a product's bits depend on those below them.
+  bucket_shift_ = slot_shift_ - std::countr_zero(buckets);
+  bucket_mask_ = buckets - 1;
 
-  struct Placed {
-    WordKey key;
-    uint64_t hash;
-    int32_t id;
-  };
-  std::vector<std::vector<Placed>> in_bucket(buckets);
-  for (const Entry& entry : entries) {
-    const WordKey key = WordKey::of(entry.word);
-    const uint64_t hash = mix(key);
-    std::vector<Placed>& bucket = in_bucket[hash >> displacement_shift_];
-    const bool seen =
-        std::any_of(bucket.begin(), bucket.end(), [&](const Placed& placed) { return placed.key == key; });
-    // A bucket this full means keys made to collide; leaving them out costs speed only.
-    if (seen) continue;
-    if (bucket.size() < 32) {
-      bucket.push_back({key, hash, entry.id});
+  std::vector<Hashed> keys;
+  for (const Entry& entry : entries) keys.push_back({0, WordKey::of(entry.word), entry.id});
+
+  // Two keys of one bucket that agree in their slot bits as well cannot be set apart; with most multipliers
+  // there are none. Keys chosen to collide might defeat them all: they are then left out, which costs speed
+  // only.
+  constexpr uint64_t kFirstMultiplier = 0x9E3779B97F4A7C15;  // 2^64 divided by the golden ratio
+  constexpr int kMultipliers = 16;
+  for (int attempt = 0; attempt < kMultipliers; ++attempt) {
+    multiplier_ = kFirstMultiplier * static_cast<uint64_t>(2 * attempt + 1);
+    for (Hashed& each : keys) each.hash = (each.key.low ^ each.key.high * kHigh) * multiplier_;
+    place(keys, slots, buckets);
+    if (complete_) break;
+  }
+}
+
+void WordTable::place(std::span<const Hashed> keys, size_t slots, size_t buckets) {
+  slots_.assign(slots, Slot{});
+  highs_.assign(slots, 0);
+  displacements_.assign(buckets, 0);
+  complete_ = true;
+
+  std::vector<std::vector<Hashed>> in_bucket(buckets);
+  for (const Hashed& each : keys) {
+    std::vector<Hashed>& bucket = in_bucket[each.hash >> bucket_shift_ & bucket_mask_];
+    const auto same_slot = std::find_if(bucket.begin(), bucket.end(), [&](const Hashed& other) {
+      return each.hash >> slot_shift_ == other.hash >> slot_shift_;
+    });
+    if (same_slot == bucket.end()) {
+      bucket.push_back(each);
     } else {
-      complete_ = false;
+      complete_ &= same_slot->key == each.key;
     }
   }
 
@@ -43,29 +62,27 @@ WordTable::WordTable(std::span<const Entry> entries) {
   std::stable_sort(order.begin(), order.end(),
                    [&](uint32_t a, uint32_t b) { return in_bucket[a].size() > in_bucket[b].size(); });
   std::vector<bool> taken(slots);
-  std::vector<size_t> places;
   for (const uint32_t bucket : order) {
     if (in_bucket[bucket].empty()) break;
-    bool placed_all = false;
-    for (uint32_t displacement = 0; !placed_all && displacement <= UINT16_MAX; ++displacement) {
-      places.clear();
-      for (const Placed& placed : in_bucket[bucket]) {
-        const size_t at = place(placed.hash, displacement);
-        if (taken[at] || std::find(places.begin(), places.end(), at) != places.end()) break;
-        places.push_back(at);
-      }
-      if (places.size() < in_bucket[bucket].size()) continue;
-      displacements_[bucket] = static_cast<uint16_t>(displacement);
-      for (size_t i = 0; i < places.size(); ++i) {
-        taken[places[i]] = true;
-        const Placed& placed = in_bucket[bucket][i];
-        slots_[places[i]] = {static_cast<uint32_t>(placed.key.low), static_cast<uint32_t>(placed.key.low >> 32),
-                             placed.id};
-        highs_[places[i]] = placed.key.high;
-      }
-      placed_all = true;
+    uint32_t displacement = 0;
+    const auto fits = [&] {
+      return std::none_of(in_bucket[bucket].begin(), in_bucket[bucket].end(), [&](const Hashed& each) {
+        return taken[(each.hash >> slot_shift_) ^ displacement];
+      });
+    };
+    while (displacement < slots && !fits()) ++displacement;
+    if (displacement == slots) {
+      complete_ = false;
+      continue;
     }
-    complete_ &= placed_all;
+    displacements_[bucket] = displacement;
+    for (const Hashed& each : in_bucket[bucket]) {
+      const size_t at = (each.hash >> slot_shift_) ^ displacement;
+      taken[at] = true;
+      std::memcpy(slots_[at].key_low, &each.key.low, sizeof each.key.low);
+      slots_[at].id = each.id;
+      highs_[at] = each.key.high;
+    }
   }
 }
 
