@@ -8,7 +8,7 @@ import { Session, similarityMatrix } from '../../lib/index.js';
 import { knownModels } from '../../lib/models/registry.js';
 import { buildLibrary, root } from '../built-library.js';
 import { startHub } from '../models/hub-server.js';
-import { cli, cliEnvironment, fixtureCache, main, runCli, temporaryDirectory } from './run-cli.js';
+import { cli, cliEnvironment, deadHub, fixtureCache, main, runCli, temporaryDirectory } from './run-cli.js';
 
 const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
 const commandNames = ['embed', 'similarity', 'tokenize', 'pull', 'info', 'doctor', 'demo'];
@@ -205,7 +205,7 @@ describe('doctor', () => {
         providers: expect.arrayContaining(['CPUExecutionProvider']) as string[],
       },
       cache: { directory: fixtureCache(), writable: true },
-      hub: { endpoint: 'http://127.0.0.1:9', reachable: false },
+      hub: { endpoint: deadHub, reachable: false },
       environment: { HF_TOKEN: '(set)', HTTPS_PROXY: 'http://(credentials)@proxy:1' },
       embedding: { dimensions: 96, engine: 'ort' },
     });

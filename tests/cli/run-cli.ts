@@ -8,6 +8,9 @@ import { root } from '../built-library.js';
 
 export const main = join(root, 'dist', 'cli', 'main.js');
 
+/** Nothing listens on this port, and only root could. */
+export const deadHub = 'http://127.0.0.1:2';
+
 export interface CliResult {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -35,8 +38,7 @@ export function cliEnvironment(env: Readonly<Record<string, string>> = {}): Reco
     PATH: process.env.PATH ?? '',
     HOME: tmpdir(),
     HF_HUB_CACHE: fixtureCache(),
-    // The discard port: nothing listens there, and it fails at once.
-    HF_ENDPOINT: 'http://127.0.0.1:9',
+    HF_ENDPOINT: deadHub,
     ...env,
   };
 }
