@@ -85,7 +85,8 @@ describe('--count', () => {
     const growth =
       (await peakMegabytes([...tokenize, '--count'], large)) -
       (await peakMegabytes([...tokenize, '--count'], lineOf(12e6)));
-    expect(growth).toBeLessThan(24);
+    // 36 MB more of input would be some 70 MB as a string. What grows is what the collector leaves for later.
+    expect(growth).toBeLessThan(36);
   });
 });
 
