@@ -140,8 +140,8 @@ class Reader {
   }
 
   /**
-   * Ids of added tokens are the vocabulary's, or follow on it: the reference reads the file's own `id` only to warn when
-   * it differs, and so must anything that is to give the same ids.
+   * Ids of added tokens are the vocabulary's, or count on from its size: the reference reads the file's own `id` only to
+   * warn when it differs, and so must anything that is to give the same ids.
    */
   #addedTokens(
     value: unknown,
@@ -150,35 +150,16 @@ class Reader {
     const vocabulary = new Map(model.vocabularyTokens.map((token, i) => [token, model.vocabularyIds[i] ?? 0]));
     const idOf = new Map<string, number>();
     const ofId = new Map<number, NativeAddedToken>();
-    const special: NativeAddedToken[] = [];
-    const plain: NativeAddedToken[] = [];
-    const tokens = this.#array(value ?? [], 'added_tokens').map((item, i) =>
-      this.#addedToken(item, `added_tokens[${i}]`),
-    );
-    const specials = new Set<string>();
-    for (const token of tokens) {
-      if (token.special && token.content !== '' && !specials.has(token.content)) {
-        specials.add(token.content);
-        special.push(token);
-      }
-    }
-    for (const token of tokens) {
-      if (token.content === '' || [...ofId.values()].some((other) => sameToken(other, token))) continue;
-      let id = idOf.get(token.content) ?? vocabulary.get(token.content);
-      if (id === undefined) {
-        const highest = Math.max(-1, ...idOf.values());
-        id = highest >= vocabulary.size ? highest + 1 : vocabulary.size;
-      }
+    let next = vocabulary.size;
+    this.#array(value ?? [], 'added_tokens').forEach((item, i) => {
+      const token = this.#addedToken(item, `added_tokens[${i}]`);
+      if (token.content === '') return;
+      const id = idOf.get(token.content) ?? vocabulary.get(token.content) ?? next++;
       idOf.set(token.content, id);
-      ofId.set(id, token);
-      if (!specials.has(token.content)) plain.push(token);
-    }
-    // Special tokens are looked for first; the rules (single_word, …) are those of the last token with the id.
-    return [...special, ...plain].map((token) => {
-      const id = idOf.get(token.content) ?? vocabulary.get(token.content) ?? 0;
-      const { singleWord, leftStrip, rightStrip } = ofId.get(id) ?? token;
-      return { ...token, id, singleWord, leftStrip, rightStrip };
+      // An id stands for one token, the last.
+      ofId.set(id, { ...token, id });
     });
+    return [...ofId.values()];
   }
 
   #addedToken(item: unknown, where: string): NativeAddedToken {
@@ -252,17 +233,6 @@ class Reader {
       { details: { stage, type } },
     );
   }
-}
-
-function sameToken(a: NativeAddedToken, b: NativeAddedToken): boolean {
-  return (
-    a.content === b.content &&
-    a.singleWord === b.singleWord &&
-    a.leftStrip === b.leftStrip &&
-    a.rightStrip === b.rightStrip &&
-    a.normalized === b.normalized &&
-    a.special === b.special
-  );
 }
 
 function shown(value: unknown): string {

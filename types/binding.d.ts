@@ -37,14 +37,23 @@ export interface NativeTokenizerConfig {
 export interface NativeTokenizer {
   /** `maxTokens` may be Infinity. */
   encode(text: string, maxTokens: number, addSpecialTokens: boolean): { ids: Int32Array; truncated: boolean };
+  /**
+   * Each part is texts joined, `rows` says how many, `lengths` their UTF-16 units one after the other; `oneByte` whether
+   * the part has no character above U+00FF. `truncated` is 0 or 1 per text.
+   */
   encodeBatch(
-    texts: readonly string[],
+    parts: readonly string[],
+    oneByte: readonly boolean[],
+    rows: Uint32Array,
+    lengths: Uint32Array,
     maxTokens: number,
     addSpecialTokens: boolean,
-  ): { ids: Int32Array; offsets: Uint32Array; truncated: boolean[] };
+  ): { ids: Int32Array; offsets: Uint32Array; truncated: Uint8Array };
   count(text: string, addSpecialTokens: boolean): number;
   /** Empty where no token has this id. */
   token(id: number): string;
+  /** Whether a text cut behind a space has the tokens of its two halves: no added token holds white space. */
+  readonly partsAtSpaces: boolean;
   /** How many ids the post-processor adds to a text. */
   readonly specialTokensAdded: number;
 }

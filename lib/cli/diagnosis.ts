@@ -100,7 +100,8 @@ async function tryEmbedding(): Promise<SessionInfo> {
   }
 }
 
-const honoured = [
+/** The environment variables that gteway reads. */
+export const honouredVariables = [
   'GTEWAY_ORT_LIBRARY',
   'GTEWAY_FORCE_ISA',
   'HF_ENDPOINT',
@@ -130,7 +131,7 @@ const honoured = [
 /** Those that are set. Secrets are not repeated: doctor's output gets pasted into bug reports. */
 function environmentVariables(): Record<string, string> {
   const set: Record<string, string> = {};
-  for (const name of honoured) {
+  for (const name of honouredVariables) {
     const value = process.env[name];
     if (value === undefined || value === '') continue;
     const isSecret = /(?:TOKEN|KEY)$/.test(name);

@@ -53,14 +53,13 @@ async function main(): Promise<void> {
     await program().parseAsync();
   } catch (error) {
     undoAll();
-    process.exitCode = error instanceof CommanderError ? commanderCode(error) : reportFailure(error);
+    process.exitCode = error instanceof CommanderError ? codeOf(error) : reportFailure(error);
   }
 }
 
 /** Commander has told the user already. Asking for help or the version is no misuse; giving no command is. */
-function commanderCode({ code, exitCode }: CommanderError): number {
-  if (code !== 'commander.help' && exitCode === 0) return exitCodes.ok;
-  return exitCodes.usage;
+function codeOf({ exitCode }: CommanderError): number {
+  return exitCode === 0 ? exitCodes.ok : exitCodes.usage;
 }
 
 await main();

@@ -7,7 +7,7 @@ import type { Tokenizer } from '../tokenizer.js';
 import { CommandError } from './failure.js';
 
 /** UTF-16 code units that are tokenized together, more or less. */
-const pieceLength = 1 << 20;
+const defaultPieceLength = 1 << 20;
 /** A piece that finds no place to be cut grows to this; V8's longest string is 2^29 - 24. */
 const longestPiece = 1 << 28;
 
@@ -44,6 +44,7 @@ export async function countTokens(
   tokenizer: Tokenizer,
   canCutBehind: RegExp,
   name: string,
+  pieceLength = defaultPieceLength,
 ): Promise<number> {
   const count = (text: string): number => tokenizer.count(text, { addSpecialTokens: false });
   const decoder = new TextDecoder();

@@ -4,11 +4,13 @@
 
 #include <cstring>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "addon/boundary.hpp"
+#include "tokenizer/transcode.hpp"
 
 namespace gteway::addon {
 
@@ -34,6 +36,23 @@ std::vector<int32_t> ids_of(Napi::Value value, const char* what) {
     malformed(std::string(what) + " is not an Int32Array");
   const auto ids = value.As<Napi::Int32Array>();
   return {ids.Data(), ids.Data() + ids.ElementLength()};
+}
+
+std::vector<uint32_t> numbers_of(Napi::Value value, const char* what) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array)
+    malformed(std::string(what) + " is not a Uint32Array");
+  const auto numbers = value.As<Napi::Uint32Array>();
+  return {numbers.Data(), numbers.Data() + numbers.ElementLength()};
+}
+
+// The string's units as they are; it must have exactly `units` of them.
+template <class Text, class Get>
+void read_units(Napi::Env env, Napi::Value string, size_t units, Text& text, Get get) {
+  text.resize(units);
+  size_t read = 0;
+  // The terminating zero goes where std::basic_string has its own.
+  if (get(env, string, text.data(), units + 1, &read) != napi_ok || read != units)
+    malformed("a part is not a string of the length of its texts");
 }
 
 std::vector<std::string> texts_of(Napi::Value value, const char* what) {
@@ -107,7 +126,8 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
         {InstanceMethod<&TokenizerWrap::encode>("encode"),
          InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
          InstanceMethod<&TokenizerWrap::count>("count"), InstanceMethod<&TokenizerWrap::token>("token"),
-         InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded")});
+         InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
+                        InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded")});
   }
 
   explicit TokenizerWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -134,31 +154,52 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
     });
   }
 
-  // (texts, maxTokens, addSpecialTokens) → { ids, offsets, truncated }
+  // (parts, oneByte, rows, lengths, maxTokens, addSpecialTokens) → { ids, offsets, truncated }. A part is texts joined:
+  // one string to read instead of many. `rows`: texts in each part, `lengths`: UTF-16 units of each text.
   Napi::Value encode_batch(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
-      if (!info[0].IsArray()) malformed("texts is not an array");
-      const auto texts = info[0].As<Napi::Array>();
-      const size_t limit = limit_of(info[1]);
-      const bool add_special_tokens = info[2].ToBoolean();
-      const uint32_t rows = texts.Length();
+      const Napi::Env env = info.Env();
+      if (!info[0].IsArray() || !info[1].IsArray()) malformed("parts are not arrays");
+      const auto parts = info[0].As<Napi::Array>(), one_byte = info[1].As<Napi::Array>();
+      const std::vector<uint32_t> rows = numbers_of(info[2], "rows"), lengths = numbers_of(info[3], "lengths");
+      const size_t limit = limit_of(info[4]);
+      const bool add_special_tokens = info[5].ToBoolean();
+      if (parts.Length() != rows.size() || std::accumulate(rows.begin(), rows.end(), size_t{0}) != lengths.size())
+        malformed("parts, rows and lengths do not belong together");
+
       std::vector<int32_t> ids;
       std::vector<uint32_t> offsets{0};
-      offsets.reserve(size_t{rows} + 1);
-      Napi::Array truncated = Napi::Array::New(info.Env(), rows);
-      for (uint32_t row = 0; row < rows; ++row) {
-        const Napi::HandleScope scope(info.Env());
-        const std::string text = text_of(texts[row], "a text");
-        truncated[row] =
-            Napi::Boolean::New(info.Env(), tokenizer_->encode(text, limit, add_special_tokens, ids));
+      std::vector<uint8_t> truncated;
+      offsets.reserve(lengths.size() + 1);
+      truncated.reserve(lengths.size());
+      std::string one_byte_text, storage;
+      std::u16string two_byte_text;
+      const auto add = [&](std::string_view text) {
+        truncated.push_back(tokenizer_->encode(text, limit, add_special_tokens, ids));
         if (ids.size() > std::numeric_limits<uint32_t>::max())
           malformed("the texts have more than 4294967295 tokens: encode them in several calls");
         offsets.push_back(static_cast<uint32_t>(ids.size()));
+      };
+      const uint32_t* length = lengths.data();
+      for (uint32_t part = 0; part < rows.size(); ++part) {
+        const Napi::HandleScope scope(env);
+        const Napi::Value joined = parts[part];
+        const size_t units = std::accumulate(length, length + rows[part], size_t{0});
+        size_t at = 0;
+        if (Napi::Value(one_byte[part]).ToBoolean()) {
+          read_units(env, joined, units, one_byte_text, napi_get_value_string_latin1);
+          for (const uint32_t* end = length + rows[part]; length != end; at += *length++)
+            add(utf8_of_latin1(std::string_view(one_byte_text).substr(at, *length), storage));
+        } else {
+          read_units(env, joined, units, two_byte_text, napi_get_value_string_utf16);
+          for (const uint32_t* end = length + rows[part]; length != end; at += *length++)
+            add(utf8_of_utf16(std::u16string_view(two_byte_text).substr(at, *length), storage));
+        }
       }
-      Napi::Object result = Napi::Object::New(info.Env());
-      result.Set("ids", copied<Napi::Int32Array>(info.Env(), ids));
-      result.Set("offsets", copied<Napi::Uint32Array>(info.Env(), offsets));
-      result.Set("truncated", truncated);
+      Napi::Object result = Napi::Object::New(env);
+      result.Set("ids", copied<Napi::Int32Array>(env, ids));
+      result.Set("offsets", copied<Napi::Uint32Array>(env, offsets));
+      result.Set("truncated", copied<Napi::Uint8Array>(env, truncated));
       return result;
     });
   }
@@ -181,6 +222,10 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
 
   Napi::Value special_tokens_added(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(tokenizer_->special_tokens_added()));
+  }
+
+  Napi::Value parts_at_spaces(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), tokenizer_->parts_at_spaces());
   }
 
   std::shared_ptr<const Tokenizer> tokenizer_;

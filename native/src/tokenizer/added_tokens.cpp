@@ -95,6 +95,7 @@ const std::optional<AddedTokens::Match>& AddedTokens::Scanner::look(size_t until
       while (match.end < text_.size() && (flags_at(match.end) & unicode::kWhitespace))
         match.end += utf8::decode(text_, match.end).bytes;
     }
+    if (match.start >= match.end) match.id = kNothing;
     match_ = match;
   }
   return match_;

@@ -182,7 +182,7 @@ struct Tokenizer::Impl {
                                   output);
         at = end;
       } else if (const auto& match = scanner.look(until)) {
-        output.take(&match->id, 1);
+        if (match->id != AddedTokens::kNothing) output.take(&match->id, 1);
         at = match->end;
         scanner.accept();
       }
@@ -226,6 +226,10 @@ size_t Tokenizer::count(std::string_view text, bool add_special_tokens) const {
 }
 
 size_t Tokenizer::special_tokens_added() const noexcept { return impl_->postprocessor.added(); }
+
+bool Tokenizer::parts_at_spaces() const noexcept {
+  return !impl_->added.any_has_whitespace() && !impl_->added_normalized.any_has_whitespace();
+}
 
 std::string_view Tokenizer::token(int32_t id) const {
   const auto found = impl_->tokens.find(id);

@@ -64,6 +64,9 @@ class Tokenizer {
   // How many ids a prefix and suffix add: a limit below this leaves no room for any text.
   size_t special_tokens_added() const noexcept;
 
+  // Whether a text cut behind a space has the tokens of its two halves: no added token holds white space.
+  bool parts_at_spaces() const noexcept;
+
   // The token's text, empty when no token has this id. Of duplicates, the one that tokenizer.json lists last.
   std::string_view token(int32_t id) const;
 

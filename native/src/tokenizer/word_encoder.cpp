@@ -206,7 +206,7 @@ void WordEncoder::encode(std::string_view text, const AddedTokens& added, IdOutp
       if (!run.block(text, at, end, end == limit && (match || limit == text.size()))) return;
       if (at == before && !long_run(text, at, step, scanner, run)) return;
     } else if (match) {
-      if (!run.id(match->id) || !run.flush()) return;
+      if (match->id != AddedTokens::kNothing && (!run.id(match->id) || !run.flush())) return;
       at = match->end;
       scanner.accept();
     }

@@ -187,7 +187,7 @@ class ReferenceTokenizer {
         while (stop < text.size() && is(text[stop], unicode::kWhitespace)) ++stop;
       }
       if (done < start) pieces.push_back({text.substr(done, start - done), std::nullopt});
-      pieces.push_back({{}, longest->token.id});
+      if (start < stop) pieces.push_back({{}, longest->token.id});
       done = stop;
     }
     if (done < text.size()) pieces.push_back({text.substr(done), std::nullopt});
