@@ -145,7 +145,8 @@ interface ScriptedServer {
 }
 
 async function scriptedServer(): Promise<ScriptedServer> {
-  const module = (await import('../examples/scripted-llm-server.mjs')) as {
+  const address = new URL('../examples/scripted-llm-server.mjs', import.meta.url).href;
+  const module = (await import(address)) as {
     startScriptedLlmServer(): Promise<ScriptedServer>;
   };
   return module.startScriptedLlmServer();
