@@ -108,7 +108,7 @@ describe('openaicompatible, streaming', () => {
     await llms.server.untilNoSockets();
     const broken = await speaking(async (turn) => {
       await turn.pieces('text/event-stream', [event('Hi', 'stop')]);
-      turn.reset();
+      turn.hangUp();
     });
     expect(await textOf(broken)).toBe('Hi');
   });

@@ -78,12 +78,12 @@ export class Turn {
     return this.write('0\r\n\r\n');
   }
 
-  /** Breaks the connection off with a reset. */
+  /** Breaks the connection off with a reset, which also takes from the client what it has not read yet. */
   reset(): void {
     this.#socket.resetAndDestroy();
   }
 
-  /** Closes the connection where it is. */
+  /** Closes the connection where it is. What was sent still arrives. */
   hangUp(): void {
     this.#socket.destroy();
   }

@@ -53,7 +53,7 @@ describe('as a Response', () => {
   test('a failure is an event that says which, and not where the server is', async () => {
     const llm = await speaking(async (turn) => {
       await turn.pieces(ndjson, [line('Hel')]);
-      turn.reset();
+      turn.hangUp();
     });
     const text = await new Response(await llm.run('Hi', { stream: true })).text();
     expect(text).toBe(

@@ -6,6 +6,12 @@ const session = new Session('mistral');
 const failure = (error) => ({ code: error.code, name: error.name, received: error.details?.received });
 const failed = (work) => work.then((value) => ({ value }), failure);
 
+/** Reads a stream to its end, and calls `then` when the three pieces of the story have come. */
+async function readAll(stream, then) {
+  let pieces = 0;
+  for await (const { response } of stream) if (response && ++pieces === 3) void then();
+}
+
 const steps = {
   async whole() {
     const answer = await session.run('story');
@@ -63,8 +69,7 @@ const steps = {
   async abort() {
     const abort = new AbortController();
     const stream = await session.run('endless', { stream: true, signal: abort.signal });
-    setTimeout(() => abort.abort(), 100);
-    return failed(stream.text());
+    return failed(readAll(stream, () => abort.abort()));
   },
 
   async abortBeforeHeaders() {
@@ -73,19 +78,19 @@ const steps = {
 
   async timeout() {
     const before = await failed(session.run('silence', { timeout: 0.1 }));
-    const stream = await session.run('endless', { stream: true, timeout: 0.2 });
+    const stream = await session.run('endless', { stream: true, timeout: 1 });
     return [before, await failed(stream.text())];
   },
 
   async close() {
     const stream = await session.run('endless', { stream: true });
-    const text = failed(stream.text());
-    setTimeout(() => session.close(), 100);
-    return [await text, await failed(session.run('story'))];
+    const reading = await failed(readAll(stream, () => session.close()));
+    return [reading, await failed(session.run('story'))];
   },
 
   async reset() {
-    return failed((await session.run('reset', { stream: true })).text());
+    const stream = await session.run('reset', { stream: true });
+    return failed(readAll(stream, () => session.run('now').catch(() => undefined)));
   },
 
   async status() {

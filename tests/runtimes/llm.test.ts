@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
-import { ScriptedServer, type Script } from '../llm/scripted-server.js';
+import { ScriptedServer, type Script, type Turn } from '../llm/scripted-server.js';
 import { here, runtimeTools, type RuntimeName, type Tools } from './tools.js';
 
 let tools: Tools | undefined;
@@ -18,6 +18,9 @@ interface RequestBody {
   messages?: { content: string; images?: string[] }[];
   stream: boolean;
 }
+
+/** Whose answer is to be reset when its client has read it: a reset takes back what was not read. */
+let toReset: Turn | undefined;
 
 /** Does what the prompt says. */
 const obedient: Script = async (turn) => {
@@ -45,9 +48,12 @@ const obedient: Script = async (turn) => {
     case 'silence':
       return turn.closed;
     case 'reset':
+      toReset = turn;
       await turn.pieces(ndjson, lines);
-      turn.reset();
-      return;
+      return turn.closed;
+    case 'now':
+      toReset?.reset();
+      return turn.respond(200, {}, '{"response":"done","done":true}');
     case 'missing':
       return turn.respond(404, {}, '{"error":"model \'mistral\' not found"}');
     case 'redirect':
@@ -173,7 +179,7 @@ describe.each(['deno', 'bun', 'node'] as const)('%s', (runtime) => {
   });
 
   test('a reset in the middle', async (context) => {
-    expect(await step(context, runtime, 'reset', true)).toMatchObject({ code: 'ERR_LLM_UNREACHABLE', received: text });
+    expect(await step(context, runtime, 'reset')).toMatchObject({ code: 'ERR_LLM_UNREACHABLE', received: text });
   });
 
   test('a missing model', async (context) => {
