@@ -5,9 +5,8 @@ export default class PlainLineReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const count = { passed: 0, failed: 0, skipped: 0 };
     for (const module of modules) {
-      let tests = 0;
+      const failedBefore = count.failed;
       for (const test of module.children.allTests()) {
-        tests++;
         const result = test.result();
         if (result.state === 'passed') count.passed++;
         else if (result.state === 'failed') count.failed++;
@@ -18,8 +17,8 @@ export default class PlainLineReporter implements Reporter {
           );
         }
       }
-      // A file that cannot even be loaded has no tests to count, and must not pass for that.
-      if (!module.ok() && tests === 0) count.failed++;
+      // A file that cannot be loaded, or whose setup fails, has no failed test to count, and must not pass for that.
+      if (!module.ok() && count.failed === failedBefore) count.failed++;
     }
     console.log(`${count.passed} passed, ${count.failed} failed, ${count.skipped} skipped`);
   }

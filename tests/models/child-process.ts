@@ -1,14 +1,13 @@
 /** Runs resolveModel in processes of its own, for what one process cannot show: locks, user ids, resource limits. */
 import { spawn, type SpawnOptions, spawnSync } from 'node:child_process';
-import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import ts from 'typescript';
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
 
 const root = join(import.meta.dirname, '..', '..');
 
 const program = `
-import { resolveModel } from './lib/models/resolve.js';
+import { resolveModel } from '../../dist/models/resolve.js';
 const [model, options] = JSON.parse(process.argv[2]);
 try {
   console.log(JSON.stringify(await resolveModel(model, options)));
@@ -30,7 +29,7 @@ export interface Child {
   kill(): void;
 }
 
-/** Compiles the library once per test file. Node 20 runs no TypeScript, and \`dist\` may be stale or absent. */
+/** The children run from dist/, as a user's program would; `npm test` builds it first. */
 export function useChildProcesses(): {
   /** `shellPrefix`: shell commands to run before it in the same process, such as `ulimit`. */
   readonly run: (model: string, options: object, spawnOptions?: SpawnOptions, shellPrefix?: string) => Child;
@@ -39,20 +38,10 @@ export function useChildProcesses(): {
 } {
   let directory = '';
   beforeAll(() => {
-    // Inside the checkout, where the library's dependencies are found.
+    // Inside the checkout, beside dist/ and the library's dependencies.
     mkdirSync(join(root, '.cache'), { recursive: true });
     directory = mkdtempSync(join(root, '.cache', 'models-test-'));
     chmodSync(directory, 0o755);
-    const sources = ['lib/errors.ts', ...readdirSync(join(root, 'lib/models')).map((name) => `lib/models/${name}`)];
-    for (const source of sources) {
-      const output = join(directory, source.replace(/\.ts$/, '.js'));
-      mkdirSync(dirname(output), { recursive: true });
-      const compilerOptions = { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2023 };
-      writeFileSync(
-        output,
-        ts.transpileModule(readFileSync(join(root, source), 'utf8'), { compilerOptions }).outputText,
-      );
-    }
     writeFileSync(join(directory, 'package.json'), '{"type":"module"}');
     writeFileSync(join(directory, 'main.js'), program);
   });
