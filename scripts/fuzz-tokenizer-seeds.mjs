@@ -11,7 +11,10 @@ if (directory === undefined) {
 mkdirSync(directory, { recursive: true });
 
 /** Words whole and as pieces; `shape` is the token's length, and 128 for a continuing piece. */
-const vocabulary = ['un', 'run', 'a', 'b', 'ab', '中', 'é', 'e', ',', '['].map((token) => ({ token, continuing: false }));
+const vocabulary = ['un', 'run', 'a', 'b', 'ab', '中', 'é', 'e', ',', '['].map((token) => ({
+  token,
+  continuing: false,
+}));
 vocabulary.push(...['aff', 'able', 'ning', 'a', 'b', 'bc', '\u302e'].map((token) => ({ token, continuing: true })));
 const tokens = vocabulary.flatMap(({ token, continuing }) => {
   const bytes = Buffer.from(token);

@@ -127,7 +127,7 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
          InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
          InstanceMethod<&TokenizerWrap::count>("count"), InstanceMethod<&TokenizerWrap::token>("token"),
          InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
-                        InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded")});
+         InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded")});
   }
 
   explicit TokenizerWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -154,17 +154,20 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
     });
   }
 
-  // (parts, oneByte, rows, lengths, maxTokens, addSpecialTokens) → { ids, offsets, truncated }. A part is texts joined:
-  // one string to read instead of many. `rows`: texts in each part, `lengths`: UTF-16 units of each text.
+  // (parts, oneByte, rows, lengths, maxTokens, addSpecialTokens) → { ids, offsets, truncated }. A part is
+  // texts joined: one string to read instead of many. `rows`: texts in each part, `lengths`: UTF-16 units of
+  // each text.
   Napi::Value encode_batch(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
       const Napi::Env env = info.Env();
       if (!info[0].IsArray() || !info[1].IsArray()) malformed("parts are not arrays");
       const auto parts = info[0].As<Napi::Array>(), one_byte = info[1].As<Napi::Array>();
-      const std::vector<uint32_t> rows = numbers_of(info[2], "rows"), lengths = numbers_of(info[3], "lengths");
+      const std::vector<uint32_t> rows = numbers_of(info[2], "rows"),
+                                  lengths = numbers_of(info[3], "lengths");
       const size_t limit = limit_of(info[4]);
       const bool add_special_tokens = info[5].ToBoolean();
-      if (parts.Length() != rows.size() || std::accumulate(rows.begin(), rows.end(), size_t{0}) != lengths.size())
+      if (parts.Length() != rows.size() ||
+          std::accumulate(rows.begin(), rows.end(), size_t{0}) != lengths.size())
         malformed("parts, rows and lengths do not belong together");
 
       std::vector<int32_t> ids;

@@ -53,8 +53,8 @@ using F32ToI8 = void(const float* x, size_t count, float scale, int8_t* out) noe
 // byte are 0. out: [ceil(count / 8)].
 using F32ToBits = void(const float* x, size_t count, uint8_t* out) noexcept;
 
-// Sorts bytes of UTF-8 text into kinds, as the first look of a BERT pre-tokenizer. text, folded: [blocks * 64];
-// the others: [blocks], bit i of word b for byte b * 64 + i.
+// Sorts bytes of UTF-8 text into kinds, as the first look of a BERT pre-tokenizer. text, folded: [blocks *
+// 64]; the others: [blocks], bit i of word b for byte b * 64 + i.
 //   punctuation: the ASCII characters that are neither letters, digits, controls nor the space
 //   other:       bytes from 0x80, 0x00, and the remaining controls (0x01 to 0x1F, 0x7F) unless kKeepControls
 //   in_word:     letters, digits, `other`, and with kKeepControls the controls that are no white space

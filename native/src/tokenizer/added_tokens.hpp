@@ -31,7 +31,7 @@ class AddedTokens {
   static constexpr int32_t kNothing = -1;
   struct Match {
     size_t start, end;  // of the text, white space swallowed by lstrip and rstrip included
-    int32_t id;         // kNothing where the token before swallowed all of it: it parts the text, and has no id
+    int32_t id;  // kNothing where the token before swallowed all of it: it parts the text, and has no id
   };
 
   // Finds the matches of one text one after the other, reading no further than it is asked to.

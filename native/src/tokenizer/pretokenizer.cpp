@@ -47,8 +47,8 @@ static size_t count_bits(uint64_t bits) noexcept {
   return ((bits + (bits >> 4)) & 0x0F0F0F0F0F0F0F0F) * 0x0101010101010101 >> 56;
 }
 
-// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time, whatever
-// there is, so that the loop's length is easy to predict.
+// Writes the places of the bits, `at` added, and returns how many there are. Eight are written at a time,
+// whatever there is, so that the loop's length is easy to predict.
 static size_t put_places(uint64_t bits, size_t at, uint16_t* places) noexcept {
   size_t written = 0;
   const size_t count = count_bits(bits);
@@ -72,7 +72,8 @@ void ScannedBlock::scan(std::string_view text, const ByteScanner& scanner) noexc
     char last[64];
     std::memset(last, ' ', sizeof last);
     std::memcpy(last, text.data() + whole * 64, rest);
-    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole, other + whole);
+    scanner.classify(last, 1, scanner.options, folded + whole * 64, in_word + whole, punctuation + whole,
+                     other + whole);
     ++blocks;
   }
   size_t started = 0, ended = 0;

@@ -25,7 +25,8 @@ std::string_view utf8_of_latin1(std::string_view text, std::string& storage) {
   storage.resize(2 * text.size());
   std::memcpy(storage.data(), text.data(), ascii);
   char* out = storage.data() + ascii;
-  for (size_t at = ascii; at < text.size(); ++at) out += utf8::encode(static_cast<unsigned char>(text[at]), out);
+  for (size_t at = ascii; at < text.size(); ++at)
+    out += utf8::encode(static_cast<unsigned char>(text[at]), out);
   return {storage.data(), static_cast<size_t>(out - storage.data())};
 }
 

@@ -72,7 +72,8 @@ class WordEncoder::Run {
     const uint32_t owner = encoder_.memo_owner_;
     for (size_t i = 0; i < words; ++i) {
       const size_t start = scanned_.starts[i], length = scanned_.ends[i] - start;
-      const WordKey key = prefix(WordKey::load(scanned_.folded + start), std::min(length, WordKey::kMaxBytes + 1));
+      const WordKey key =
+          prefix(WordKey::load(scanned_.folded + start), std::min(length, WordKey::kMaxBytes + 1));
       const int32_t whole = encoder_.words_.find(key);
       ids_[count_] = whole;
       if (whole >= 0) [[likely]] {
@@ -116,8 +117,9 @@ class WordEncoder::Run {
     return wanted;
   }
 
-  // The ids of a short ASCII word that is not found whole. Its first piece is a whole word as well, so the table has
-  // it; asking for every length at once takes less time than one step after the other through the large trie.
+  // The ids of a short ASCII word that is not found whole. Its first piece is a whole word as well, so the
+  // table has it; asking for every length at once takes less time than one step after the other through the
+  // large trie.
   size_t ascii_pieces(std::string_view word, const WordKey& key, int32_t* ids) const {
     const int32_t unk = encoder_.wordpiece_.unk_id();
     ids[0] = unk;

@@ -1,5 +1,5 @@
-// The words this thread met lately, with their ids. Words repeat: most of a text is answered from here, by one
-// comparison and without a branch that depends on how many pieces a word has.
+// The words this thread met lately, with their ids. Words repeat: most of a text is answered from here, by
+// one comparison and without a branch that depends on how many pieces a word has.
 //
 // Each thread has its own, shared by all tokenizers, which tell their words apart by a number.
 #pragma once

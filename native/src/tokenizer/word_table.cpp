@@ -24,8 +24,9 @@ WordTable::WordTable(std::span<const Entry> entries) {
   std::vector<Hashed> keys;
   for (const Entry& entry : entries) keys.push_back({0, WordKey::of(entry.word), entry.id});
 
-  // Two keys of one bucket that agree in their slot bits as well cannot be set apart; with most multipliers there are
-  // none. Keys chosen to collide might defeat them all: they are then left out, which costs speed only.
+  // Two keys of one bucket that agree in their slot bits as well cannot be set apart; with most multipliers
+  // there are none. Keys chosen to collide might defeat them all: they are then left out, which costs speed
+  // only.
   constexpr uint64_t kFirstMultiplier = 0x9E3779B97F4A7C15;  // 2^64 divided by the golden ratio
   constexpr int kMultipliers = 16;
   for (int attempt = 0; attempt < kMultipliers; ++attempt) {
@@ -79,7 +80,7 @@ void WordTable::place(std::span<const Hashed> keys, size_t slots, size_t buckets
       const size_t at = (each.hash >> slot_shift_) ^ displacement;
       taken[at] = true;
       std::memcpy(slots_[at].key_low, &each.key.low, sizeof each.key.low);
-      slots_[at].id = each.id;
+      slots_[at].value = static_cast<uint32_t>(each.id) | (each.key.high != 0 ? uint32_t{1} << 31 : 0);
       highs_[at] = each.key.high;
     }
   }

@@ -47,8 +47,7 @@ std::array<std::vector<DoubleArray::Key>, 2> trie_keys(const WordPiece::Config& 
 
 }  // namespace
 
-WordPiece::WordPiece(const Config& config)
-    : max_chars_(config.max_input_chars_per_word) {
+WordPiece::WordPiece(const Config& config) : max_chars_(config.max_input_chars_per_word) {
   const auto unk = std::find(config.tokens.rbegin(), config.tokens.rend(), config.unk_token);
   if (unk == config.tokens.rend()) {
     throw Error(ErrorCode::kTokenizerInvalid,
@@ -98,7 +97,7 @@ WordPiece::WordPiece(const Config& config)
     pops_.push_back(static_cast<int32_t>(popped.size()));
     pops_.insert(pops_.end(), popped.begin(), popped.end());
   }
-  }
+}
 
 size_t WordPiece::walk(std::string_view text, uint32_t node, int32_t* ids) const noexcept {
   const Node* const nodes = nodes_.data();

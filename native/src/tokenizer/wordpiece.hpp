@@ -42,7 +42,9 @@ class WordPiece {
   }
 
   // The same for what is left of a word behind its first piece; 0 where there is no way to write it.
-  size_t match_rest(std::string_view rest, int32_t* ids) const noexcept { return walk(rest, rest_root_, ids); }
+  size_t match_rest(std::string_view rest, int32_t* ids) const noexcept {
+    return walk(rest, rest_root_, ids);
+  }
 
  private:
   size_t walk(std::string_view text, uint32_t node, int32_t* ids) const noexcept;

@@ -34,11 +34,15 @@ TEST("transcode: every character of ISO 8859-1, at every place around a block") 
 TEST("transcode: UTF-16 with pairs, and a lone surrogate as U+FFFD") {
   CHECK_EQ(utf16(u""), "");
   CHECK_EQ(utf16(u"abcdefghi"), "abcdefghi");
-  CHECK_EQ(utf16(u"abc\u00E9defg\u4E2Dhijk\U0001F600l"), "abc\xC3\xA9" "defg\xE4\xB8\xADhijk\xF0\x9F\x98\x80l");
+  CHECK_EQ(utf16(u"abc\u00E9defg\u4E2Dhijk\U0001F600l"),
+           "abc\xC3\xA9"
+           "defg\xE4\xB8\xADhijk\xF0\x9F\x98\x80l");
   const char16_t high = 0xD83D, low = 0xDE00;
   CHECK_EQ(utf16(std::u16string{high, low}), "\xF0\x9F\x98\x80");
   CHECK_EQ(utf16(std::u16string{low, high}), "\xEF\xBF\xBD\xEF\xBF\xBD");
   CHECK_EQ(utf16(std::u16string{high}), "\xEF\xBF\xBD");
   CHECK_EQ(utf16(std::u16string{high, high, low}), "\xEF\xBF\xBD\xF0\x9F\x98\x80");
-  CHECK_EQ(utf16(std::u16string{high, u'a'}), "\xEF\xBF\xBD" "a");
+  CHECK_EQ(utf16(std::u16string{high, u'a'}),
+           "\xEF\xBF\xBD"
+           "a");
 }

@@ -27,12 +27,12 @@ inline Kinds classify_half(const char* text, __m256i fold, __m256i keep_controls
   const __m256i alphabetic = is_between(_mm256_or_si256(bytes, case_bit), 'a', 'z');
   const __m256i letters = _mm256_or_si256(alphabetic, is_between(bytes, '0', '9'));
   const __m256i graphic = is_between(bytes, 0x21, 0x7E);
-  const __m256i spaces =
-      _mm256_or_si256(_mm256_or_si256(_mm256_or_si256(is(bytes, ' '), is(bytes, '\t')),
-                                      _mm256_or_si256(is(bytes, '\n'), is(bytes, '\r'))),
-                      _mm256_and_si256(keep_controls, is_between(bytes, 0x0B, 0x0C)));
+  const __m256i spaces = _mm256_or_si256(_mm256_or_si256(_mm256_or_si256(is(bytes, ' '), is(bytes, '\t')),
+                                                         _mm256_or_si256(is(bytes, '\n'), is(bytes, '\r'))),
+                                         _mm256_and_si256(keep_controls, is_between(bytes, 0x0B, 0x0C)));
   const __m256i marks = _mm256_andnot_si256(letters, graphic);
-  const __m256i lower = _mm256_or_si256(bytes, _mm256_and_si256(_mm256_and_si256(alphabetic, fold), case_bit));
+  const __m256i lower =
+      _mm256_or_si256(bytes, _mm256_and_si256(_mm256_and_si256(alphabetic, fold), case_bit));
   _mm256_storeu_si256(reinterpret_cast<__m256i*>(folded), _mm256_or_si256(lower, zero));
   const uint32_t kept = bits(keep_controls);
   return {~bits(_mm256_or_si256(marks, spaces)), bits(marks),

@@ -11,7 +11,9 @@ inline __mmask64 is_between(__m512i bytes, char first, char last) {
                                 _mm512_set1_epi8(static_cast<char>(last - first)));
 }
 
-inline __mmask64 is(__m512i bytes, char byte) { return _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte)); }
+inline __mmask64 is(__m512i bytes, char byte) {
+  return _mm512_cmpeq_epi8_mask(bytes, _mm512_set1_epi8(byte));
+}
 
 }  // namespace
 
@@ -32,7 +34,8 @@ void classify_text(const char* text, size_t blocks, unsigned options, char* fold
     const uint64_t marks = graphic & ~letters;
     punctuation[block] = marks;
     in_word[block] = ~(marks | spaces);
-    other[block] = (keep_controls & (zero | _mm512_movepi8_mask(bytes))) | (~keep_controls & ~(graphic | spaces));
+    other[block] =
+        (keep_controls & (zero | _mm512_movepi8_mask(bytes))) | (~keep_controls & ~(graphic | spaces));
     const __m512i lower = _mm512_mask_add_epi8(bytes, fold & upper, bytes, case_bit);
     _mm512_storeu_si512(folded + block * 64, _mm512_mask_mov_epi8(lower, zero, _mm512_set1_epi8(-1)));
   }

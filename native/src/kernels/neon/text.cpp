@@ -1,5 +1,5 @@
-// The kinds of 64 bytes at a time. NEON has no movemask: each byte keeps one bit, and pairwise additions gather
-// four vectors of them into a word.
+// The kinds of 64 bytes at a time. NEON has no movemask: each byte keeps one bit, and pairwise additions
+// gather four vectors of them into a word.
 #include <arm_neon.h>
 
 #include "kernels/contract.hpp"
@@ -36,9 +36,9 @@ void classify_text(const char* text, size_t blocks, unsigned options, char* fold
       const uint8x16_t alphabetic = is_between(vorrq_u8(bytes, vdupq_n_u8(0x20)), 'a', 'z');
       const uint8x16_t letters = vorrq_u8(alphabetic, is_between(bytes, '0', '9'));
       const uint8x16_t graphic = is_between(bytes, 0x21, 0x7E);
-      const uint8x16_t spaces = vorrq_u8(vorrq_u8(vorrq_u8(is(bytes, ' '), is(bytes, '\t')),
-                                                  vorrq_u8(is(bytes, '\n'), is(bytes, '\r'))),
-                                         vandq_u8(keep_controls, is_between(bytes, 0x0B, 0x0C)));
+      const uint8x16_t spaces = vorrq_u8(
+          vorrq_u8(vorrq_u8(is(bytes, ' '), is(bytes, '\t')), vorrq_u8(is(bytes, '\n'), is(bytes, '\r'))),
+          vandq_u8(keep_controls, is_between(bytes, 0x0B, 0x0C)));
       marks[part] = vbicq_u8(graphic, letters);
       words[part] = vmvnq_u8(vorrq_u8(marks[part], spaces));
       others[part] = vbslq_u8(keep_controls, vorrq_u8(zero, vcgeq_u8(bytes, vdupq_n_u8(0x80))),
