@@ -39,3 +39,6 @@ export type { ChatCompletionResult, OllamaChatResult, OllamaGenerateResult } fro
 
 export { errorCodes, GtewayError, isGtewayError } from './errors.js';
 export type { ErrorCode, GtewayErrorOptions } from './errors.js';
+
+export { onLog } from './log.js';
+export type { LogEntry, LogLevel } from './log.js';

@@ -22,11 +22,12 @@ function cpuWith(forced: string): { isa?: string; kernels?: Record<string, strin
 
 describe('cpu()', () => {
   test('describes this machine', () => {
-    const { brand, features, threads, isas, isa, kernels } = binding().cpu();
+    const { brand, features, threads, usableCpus, cpuQuota, isas, isa, kernels } = binding().cpu();
     expect(brand).not.toBe('');
     expect(Object.values(features)).toContain(true);
     expect(features).toHaveProperty('avx512_bf16');
     expect(threads).toBeGreaterThanOrEqual(1);
+    expect(threads).toBe(Math.min(usableCpus, Math.ceil(cpuQuota ?? Infinity)));
     expect(isas.at(-1)).toBe('scalar');
     expect(isas).toContain(isa);
     expect(Object.keys(kernels)).toContain('pool_mean_f32');
@@ -72,6 +73,7 @@ describe('kernels of the addon', () => {
       ['similarityMatrix', [new Float32Array(2), [1, 2], 2]],
       ['similarityMatrix', [new Float32Array(3), new Float32Array(2), 2]],
       ['similarityMatrix', [new Float32Array(2), new Float32Array(2), -2]],
+      ['ortStatus', []],
     ];
     for (const [name, args] of calls) {
       expect(() => untyped[name]?.(...args), `${name}(${args.join()})`).toThrow(

@@ -59,10 +59,16 @@ export interface NativeTokenizer {
 }
 
 /** What the .node exports. */
-export interface NativeBinding extends CpuBinding, SessionBinding {
+export interface NativeBinding extends LogBinding, CpuBinding, OrtBinding, SessionBinding {
   /** The package version the addon was compiled from. */
   readonly version: string;
   readonly NativeTokenizer: new (config: NativeTokenizerConfig) => NativeTokenizer;
+}
+
+/** native/src/addon/log_wrap.cpp */
+export interface LogBinding {
+  /** Replaces this environment's listener; undefined: none. It must not throw. */
+  onLog(listener: ((level: number, source: string, message: string) => void) | undefined): void;
 }
 
 /** native/src/addon/cpu_wrap.cpp */
@@ -84,12 +90,35 @@ export interface CpuInfo {
   readonly features: Readonly<Record<string, boolean>>;
   /** Threads worth computing with here: CPU affinity, and the cgroup's quota rounded up. */
   readonly threads: number;
+  /** Logical CPUs in the process's affinity mask. */
+  readonly usableCpus: number;
+  /** The cgroup's quota in CPUs, such as 1.5; null: none. */
+  readonly cpuQuota: number | null;
   /** The instruction set the kernels were chosen for: the best one, or GTEWAY_FORCE_ISA. */
   readonly isa: string;
   /** Those this machine can run, best first; the last is "scalar". */
   readonly isas: readonly string[];
   /** Which instruction set each kernel comes from. */
   readonly kernels: Readonly<Record<string, string>>;
+}
+
+/** native/src/addon/ort_wrap.cpp */
+export interface OrtBinding {
+  /**
+   * Opens ONNX Runtime's shared library, as the first session would, and tries its CUDA provider. Throws
+   * ERR_RUNTIME_UNAVAILABLE.
+   *
+   * @param path absolute
+   */
+  ortStatus(path: string): OrtStatus;
+}
+
+export interface OrtStatus {
+  readonly version: string;
+  /** What the library was built with, whether it can be used here or not. */
+  readonly providers: readonly string[];
+  /** Why CUDA device 0 cannot be used; null: it can. */
+  readonly noCuda: string | null;
 }
 
 /** native/src/addon/session_wrap.cpp */

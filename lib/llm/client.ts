@@ -4,7 +4,7 @@ import { GtewayError } from '../errors.js';
 import { rejectUnknownKeys } from '../options.js';
 import type { ChatCompletionChunk } from './chat-completions.js';
 import { Exchange } from './exchange.js';
-import { openTransport, type Transport } from './fetch.js';
+import { closeIdleConnections, openConnection, type Connection } from './fetch.js';
 import { LlmHost } from './host.js';
 import { checkOllamaRun, runOllama } from './ollama.js';
 import { checkChatCompletionRun, runChatCompletion } from './openai-compatible.js';
@@ -46,7 +46,6 @@ export class LlmClient {
   readonly #host: LlmHost;
   readonly #fetch: typeof fetch | undefined;
   readonly #exchanges = new Set<Exchange>();
-  #transport: Promise<Transport> | undefined;
   #closed = false;
 
   /** @throws {TypeError} for options of the wrong name or type */
@@ -89,11 +88,11 @@ export class LlmClient {
     if (mode === 'ollama') checkOllamaRun(prompt, options);
     else checkChatCompletionRun(this.#model, prompt, options as ChatCompletionOptions);
     const { base, headers } = this.#host.resolve(mode);
-    const fetch = this.#fetch ?? (await this.#open()).fetch;
     this.#refuseIfClosed();
+    const connection = await this.#connect();
 
     const exchange = new Exchange({
-      fetch,
+      connection,
       headers,
       model: this.#model,
       timeout: options.timeout ?? defaultTimeout,
@@ -118,14 +117,15 @@ export class LlmClient {
   async close(): Promise<void> {
     this.#closed = true;
     for (const exchange of this.#exchanges) exchange.fail('ERR_CLOSED', 'the session was closed during the run');
-    const transport = await this.#transport?.catch(() => undefined);
-    await transport?.release();
+    await closeIdleConnections();
   }
 
-  async #open(): Promise<Transport> {
+  async #connect(): Promise<Connection> {
+    if (this.#fetch !== undefined) return { fetch: this.#fetch, release: () => undefined };
+    const connection = await openConnection();
+    if (this.#closed) connection.release(true);
     this.#refuseIfClosed();
-    this.#transport ??= openTransport();
-    return this.#transport;
+    return connection;
   }
 
   #refuseIfClosed(): void {

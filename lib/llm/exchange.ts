@@ -6,10 +6,11 @@
  */
 import { onAbort } from '../abort-listeners.js';
 import { GtewayError, isGtewayError, type ErrorCode } from '../errors.js';
+import type { Connection } from './fetch.js';
 import { statusError, type RequestFacts } from './server-error.js';
 
 export interface ExchangeInit {
-  fetch: typeof fetch;
+  connection: Connection;
   headers: Headers;
   model: string;
   /** Seconds. */
@@ -21,6 +22,8 @@ export interface ExchangeInit {
 
 /** Timers of more than 2³¹ − 1 ms fire at once, in every runtime. */
 const longestTimerMs = 2 ** 31 - 1;
+/** Characters of a whole answer: far more than any model writes, and less than would endanger the process. */
+const longestAnswer = 64 * 1024 * 1024;
 /** An error page is read up to here. */
 const longestErrorBody = 64 * 1024;
 /** How long a finished answer may take to end its connection before that is closed from here. */
@@ -31,7 +34,7 @@ export class Exchange {
   /** The answer as far as it has arrived, for errors to carry: its body, or, when streaming, the generated text. */
   received = '';
 
-  readonly #fetch: typeof fetch;
+  readonly #connection: Connection;
   readonly #headers: Headers;
   readonly #facts: RequestFacts;
   #timeout: number;
@@ -52,7 +55,7 @@ export class Exchange {
   #waitedMs = 0;
 
   constructor(init: ExchangeInit) {
-    this.#fetch = init.fetch;
+    this.#connection = init.connection;
     this.#headers = init.headers;
     this.#facts = { model: init.model, url: '' };
     this.#timeout = init.timeout;
@@ -80,7 +83,7 @@ export class Exchange {
     for (let hop = 0; ; hop++) {
       this.#facts.url = url;
       const request = { ...init, headers, redirect: 'manual', signal: this.#controller.signal } as const;
-      const response = await this.#wait(() => this.#fetch(url, request));
+      const response = await this.#wait(() => this.#connection.fetch(url, request));
       if (response.ok) return response;
       const next = hop < mostRedirects ? safeRedirect(url, response) : undefined;
       if (next === undefined) {
@@ -111,7 +114,12 @@ export class Exchange {
 
   /** The whole body. */
   async whole(response: Response): Promise<string> {
-    for await (const piece of this.pieces(response)) this.received += piece;
+    for await (const piece of this.pieces(response)) {
+      this.received += piece;
+      if (this.received.length > longestAnswer) {
+        throw this.failure('ERR_LLM_PROTOCOL', `the answer of ${this.#facts.url} exceeds ${longestAnswer} characters`);
+      }
+    }
     return this.received;
   }
 
@@ -238,6 +246,7 @@ export class Exchange {
     this.#over = true;
     this.#disarm();
     this.#stopListening?.();
+    this.#connection.release(this.#failure === undefined && !this.#cancelled);
     this.#onEnd(this);
   }
 

@@ -7,62 +7,48 @@
  */
 import type { Agent } from 'undici';
 
-/** A lease on the process's connections to language-model servers. */
-export interface Transport {
+/** A connection to a language-model server, for one exchange at a time. */
+export interface Connection {
   readonly fetch: typeof fetch;
-  /** Gives the lease back. The last one closes the connections that are idle in the pool. */
-  release(): Promise<void>;
+  /** The exchange is over. `healthy`: its answer was read to the end, so that the next exchange can use what is open. */
+  release(healthy: boolean): void;
 }
 
-/** Options that let a request take as long as it takes; the sessions have their own timeout. */
-export const patientAgentOptions = { headersTimeout: 0, bodyTimeout: 0 } as const;
+/** Idle connections that are kept. Each closes by itself after undici's four seconds without a request. */
+const mostIdle = 64;
 
-// One pool for the process: Edge Function code makes a session per request, and a pool of its own would cost each of
-// them a new connection.
-let pool: Promise<{ agent: Agent; fetch: typeof fetch }> | undefined;
-let leases = 0;
+// One store for the process: Edge Function code makes a session per request, and connections of its own would cost each
+// of them a handshake.
+let idle: Agent[] = [];
 
-export async function openTransport(): Promise<Transport> {
+export async function openConnection(): Promise<Connection> {
   // Not by globalThis.Deno: code that comes from Edge Functions brings a stand-in for it to Node.
   const versions: Partial<Record<string, string>> = typeof process === 'undefined' ? {} : process.versions;
   if (versions.bun !== undefined) {
     const patient = { timeout: false } as RequestInit;
-    return { fetch: (input, init) => fetch(input, { ...init, ...patient }), release: () => Promise.resolve() };
+    return { fetch: (input, init) => fetch(input, { ...init, ...patient }), release: () => undefined };
   }
   if (versions.node === undefined || versions.deno !== undefined) {
-    return { fetch: globalThis.fetch, release: () => Promise.resolve() };
+    return { fetch: globalThis.fetch, release: () => undefined };
   }
-  leases++;
-  pool ??= openPool();
-  let released = false;
-  try {
-    const { fetch } = await pool;
-    return {
-      fetch,
-      release: async () => {
-        if (released) return;
-        released = true;
-        await giveBack();
-      },
-    };
-  } catch (error) {
-    await giveBack();
-    throw error;
-  }
-}
-
-async function openPool(): Promise<{ agent: Agent; fetch: typeof fetch }> {
   const undici = await import('undici');
-  const agent = new undici.Agent(patientAgentOptions);
+  const agent = idle.pop() ?? new undici.Agent({ headersTimeout: 0, bodyTimeout: 0 });
   // undici's fetch is the one inside Node, but TypeScript knows two families of the same types.
   const send = undici.fetch as unknown as (input: unknown, init: object) => Promise<Response>;
-  return { agent, fetch: (input, init) => send(input, { ...init, dispatcher: agent }) };
+  return {
+    fetch: (input, init) => send(input, { ...init, dispatcher: agent }),
+    release: (healthy) => {
+      if (healthy && idle.length < mostIdle) idle.push(agent);
+      // An exchange has its agent to itself for this: after an aborted request undici opens a new connection that nobody
+      // asked for, and only the end of the agent prevents it.
+      else void agent.destroy();
+    },
+  };
 }
 
-async function giveBack(): Promise<void> {
-  if (--leases > 0) return;
-  const last = pool;
-  pool = undefined;
-  const opened = await last?.catch(() => undefined);
-  await opened?.agent.destroy();
+/** Closes the connections that wait for another exchange. */
+export async function closeIdleConnections(): Promise<void> {
+  const agents = idle;
+  idle = [];
+  await Promise.all(agents.map((agent) => agent.destroy()));
 }

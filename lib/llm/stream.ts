@@ -38,7 +38,8 @@ const publicMessages: Partial<Record<ErrorCode, string>> = {
  * - `textStream()`: the generated text alone, as it comes.
  * - `text()`: the generated text, when it is complete.
  *
- * Failures carry the text that arrived before them in `error.details.received`.
+ * What is not read is not fetched either: a stream that nobody reads keeps its connection until its signal is aborted or
+ * its session closed. Failures carry the text that arrived before them in `error.details.received`.
  */
 export class LlmStream<Chunk> extends ReadableStream<unknown> {
   readonly #source: ChunkSource<Chunk>;

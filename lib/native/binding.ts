@@ -23,10 +23,23 @@ export function binding(): NativeBinding {
   return loaded;
 }
 
+/** The file that binding() loads or would load. Throws where there is none. */
+export function addonPath(): string {
+  return nodeGypBuild().resolve(root);
+}
+
+interface NodeGypBuild {
+  (directory: string): NativeBinding;
+  resolve(directory: string): string;
+}
+
+function nodeGypBuild(): NodeGypBuild {
+  return require('node-gyp-build') as NodeGypBuild;
+}
+
 function load(): NativeBinding {
   try {
-    const nodeGypBuild = require('node-gyp-build') as (directory: string) => NativeBinding;
-    return nodeGypBuild(root);
+    return nodeGypBuild()(root);
   } catch (cause) {
     const places = [join(root, 'build', 'Release'), join(root, 'prebuilds', `${process.platform}-${process.arch}`)];
     const tried = places.map((place) => `  ${place}: ${existsSync(place) ? 'present' : 'not there'}`).join('\n');

@@ -227,7 +227,7 @@ describe('timeout', () => {
     const llm = await speaking(async (turn) => {
       await turn.pieces('text/event-stream', []);
       for (const content of ['a', 'b', 'c', 'd']) {
-        await new Promise((resolve) => setTimeout(resolve, 200));
+        await new Promise((resolve) => setTimeout(resolve, 400));
         await turn.piece(`data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`);
       }
       while (!turn.isClosed) {
@@ -235,7 +235,7 @@ describe('timeout', () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     });
-    const stream = await llm.run('Hi', { mode: 'openaicompatible', stream: true, timeout: 0.6 });
+    const stream = await llm.run('Hi', { mode: 'openaicompatible', stream: true, timeout: 1 });
     expect(await failureOf(stream.text())).toMatchObject({ code: 'ERR_TIMEOUT', details: { received: 'abcd' } });
     await llms.server.untilNoSockets();
   });
@@ -246,9 +246,9 @@ describe('timeout', () => {
       await turn.end();
     });
     let text = '';
-    for await (const chunk of await llm.run('Hi', { stream: true, timeout: 0.15 })) {
+    for await (const chunk of await llm.run('Hi', { stream: true, timeout: 0.5 })) {
       text += chunk.response ?? '';
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      await new Promise((resolve) => setTimeout(resolve, 600));
     }
     expect(text).toBe('abc');
   });

@@ -53,8 +53,9 @@ test('the heap is flat over 10,000 streamed generations', { timeout: 300_000 }, 
   };
   const warm = await round(4000);
   const after = await round(10_000);
-  // One kilobyte kept of each would be ten times this.
-  expect(after - warm).toBeLessThan(1024 * 1024);
+  // An exchange that is kept takes some kilobytes, so 10,000 of them tens of megabytes. What V8 itself still gathers here
+  // levels off: on Node.js 22 it is 1.2 MB after 10,000 generations and 1.4 MB after 30,000.
+  expect(after - warm).toBeLessThan(4 * 1024 * 1024);
   await llm.close();
   await llms.server.untilNoSockets();
 });

@@ -134,8 +134,11 @@ export class ScriptedServer {
     return this.#sockets.size;
   }
 
-  /** Resolves when the last connection has closed; rejects after `seconds`. */
-  async untilNoSockets(seconds = 5): Promise<void> {
+  /**
+   * Resolves when the last connection has closed; rejects after `seconds`: fewer than the four after which idle ones
+   * close by themselves.
+   */
+  async untilNoSockets(seconds = 3): Promise<void> {
     const until = performance.now() + seconds * 1000;
     while (this.sockets > 0) {
       if (performance.now() > until) throw new Error(`${this.sockets} sockets are still open after ${seconds} s`);

@@ -1,5 +1,6 @@
 /** Runs a script of children/ in a process of its own, as a user's program would run: from dist/, with plain node. */
 import { spawn } from 'node:child_process';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export interface Outcome {
@@ -9,11 +10,14 @@ export interface Outcome {
   readonly seconds: number;
 }
 
-/** Waits for the process to end, killing it after `limit` seconds: a hang is a failure with a signal. */
+/**
+ * `script` is a file of children/, or an absolute path. Waits for the process to end, killing it after `limit` seconds: a hang is a
+ * failure with a signal.
+ */
 export function runChild(script: string, args: readonly string[], { limit = 60, env = {} } = {}): Promise<Outcome> {
-  const path = fileURLToPath(new URL(`children/${script}`, import.meta.url));
+  const path = resolve(fileURLToPath(new URL('children', import.meta.url)), script);
   const begin = performance.now();
-  return new Promise((resolve, reject) => {
+  return new Promise((settle, reject) => {
     const child = spawn(process.execPath, ['--expose-gc', path, ...args], { env: { ...process.env, ...env } });
     let output = '';
     child.stdout.on('data', (data: Buffer) => (output += data.toString()));
@@ -22,7 +26,7 @@ export function runChild(script: string, args: readonly string[], { limit = 60, 
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      resolve({ code, signal, output: output.trim(), seconds: (performance.now() - begin) / 1000 });
+      settle({ code, signal, output: output.trim(), seconds: (performance.now() - begin) / 1000 });
     });
   });
 }

@@ -1,8 +1,11 @@
 /** The code blocks of the Edge AI guide, unchanged but for where they import from, in Deno, Bun and Node. */
+import { spawnSync } from 'node:child_process';
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
-import { addonIsMissing } from '../built-library.js';
+import { addonIsMissing, root } from '../built-library.js';
 import { ScriptedServer, type Script } from '../llm/scripted-server.js';
-import { serveFunction, writeCode, type EdgeFunction } from './edge-function.js';
+import { serveFunction, workshop, writeCode, type EdgeFunction } from './edge-function.js';
 import { guide, guideIsMissing } from './guide.js';
 import { offlineModels } from './model-cache.js';
 import { runScript } from './run-script.js';
@@ -209,3 +212,48 @@ describe.each(['deno', 'bun', 'node'] as const)('%s', (runtime) => {
     ]);
   });
 });
+
+test('the blocks compile under Deno, with the types that the package brings', (context) => {
+  const deno = need(context).runtime('deno');
+  const folder = installedPackage();
+  const check = (name: string, code: string): string[] => {
+    const path = join(folder, `${name}.ts`);
+    writeFileSync(path, code);
+    const parameters = ['check', '--node-modules-dir=manual', '--no-lock', path];
+    const environmentOfCheck = { ...process.env, NO_COLOR: '1', DENO_NO_UPDATE_CHECK: '1' };
+    const { status, stderr } = spawnSync(deno.command, parameters, {
+      cwd: folder,
+      encoding: 'utf8',
+      env: environmentOfCheck,
+    });
+    return status === 0 ? [] : [...stderr.matchAll(/^(TS\d+) \[ERROR\]: (.*)$/gm)].map(([error]) => error);
+  };
+  const blocks = ['embedding', 'similaritySearch', 'generation', 'streaming'] as const;
+  for (const name of blocks) expect(check(name, guide[name]), name).toEqual([]);
+  // supabase-js says so of any query; the guide ignores it.
+  expect(check('chatbot', guide.chatbot)).toEqual(["TS18047 [ERROR]: 'history' is possibly 'null'."]);
+  // That the types are there at all: `unknown` would have compiled too.
+  const wrong = `${guide.types}const vector: string = await new Supabase.ai.Session('gte-small').run('Hi');\n`;
+  expect(check('wrong', wrong)).toEqual(["TS2322 [ERROR]: Type 'number[]' is not assignable to type 'string'."]);
+});
+
+/** A folder with gteway as npm would install it. Linked to its sources, Deno would take it for code of the project. */
+function installedPackage(): string {
+  const folder = join(workshop, 'installed');
+  const modules = join(folder, 'node_modules');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(modules, { recursive: true });
+  for (const part of ['dist', 'types', 'package.json']) {
+    cpSync(join(root, part), join(modules, 'gteway', part), { recursive: true });
+  }
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object };
+  for (const name of [...Object.keys(dependencies), '@types', 'undici-types']) {
+    symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
+  }
+  symlinkSync(join(here, 'node_modules', '@supabase'), join(modules, '@supabase'), 'junction');
+  writeFileSync(
+    join(folder, 'package.json'),
+    JSON.stringify({ private: true, type: 'module', dependencies: { gteway: '*', '@supabase/supabase-js': '*' } }),
+  );
+  return folder;
+}

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { buildLibrary, oneAtATime, root } from '../built-library.js';
+import { registryProblem } from '../registry.js';
 
 export const here = join(root, 'tests', 'runtimes');
 const modules = join(here, 'node_modules');
@@ -78,13 +79,9 @@ async function install(): Promise<string | undefined> {
         shell: process.platform === 'win32',
       });
     } catch (error) {
-      const { stderr = '', killed } = error as { stderr?: string; killed?: boolean };
-      // Only a registry that cannot be reached is a reason to skip; whatever else fails is a failure.
-      const code = /\b(?:ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|ENETUNREACH|EHOSTUNREACH)\b/.exec(
-        stderr,
-      )?.[0];
-      if (code === undefined && killed !== true) throw error;
-      return `the npm registry cannot be reached (${code ?? 'no answer in 240 s'})`;
+      const reason = registryProblem(error);
+      if (reason === undefined) throw error;
+      return reason;
     }
     writeFileSync(mark, wantedTools);
   }

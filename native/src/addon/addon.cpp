@@ -7,7 +7,9 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
   guard(env, [&] {
     exports.Set("version", GTEWAY_VERSION);
     Environment::create(env);
+    register_log(env, exports);
     register_cpu(env, exports);
+    register_ort(env, exports);
     register_tokenizer(env, exports);
     register_session(env, exports);
   });

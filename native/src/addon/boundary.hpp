@@ -4,9 +4,6 @@
 
 #include <napi.h>
 
-#include <exception>
-#include <new>
-
 #include "base/error.hpp"
 
 namespace gteway::addon {
@@ -16,21 +13,6 @@ inline Napi::Error to_js(Napi::Env env, const Error& error) {
   Napi::Error result = Napi::Error::New(env, error.what());
   result.Set("code", Napi::String::New(env, std::string(error_code_name(error.code))));
   return result;
-}
-
-// The exception being handled, as our own error type. Call inside a catch block.
-inline Error current_error() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return Error(ErrorCode::kOutOfMemory, "out of memory");
-  } catch (const std::exception& error) {
-    return Error(ErrorCode::kInternal, error.what());
-  } catch (...) {
-    return Error(ErrorCode::kInternal, "an unknown native exception");
-  }
 }
 
 // Runs `body`; any C++ exception but node-addon-api's own leaves as a JS exception with a code.
@@ -57,7 +39,9 @@ Array new_array(Napi::Env env, const char* constructor, size_t length) {
 }
 
 // One per file of bindings; called by addon.cpp for each environment (main thread and workers).
+void register_log(Napi::Env env, Napi::Object exports);
 void register_cpu(Napi::Env env, Napi::Object exports);
+void register_ort(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
 void register_session(Napi::Env env, Napi::Object exports);
 

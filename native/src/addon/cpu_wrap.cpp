@@ -1,4 +1,5 @@
 // What the machine is, which kernels were chosen, and the kernels that JavaScript calls directly.
+#include <optional>
 #include <string>
 
 #include "addon/boundary.hpp"
@@ -57,7 +58,11 @@ Napi::Value cpu_info(const Napi::CallbackInfo& info) {
     for (const auto& [name, member] : cpu::named_features())
       features.Set(text(env, name), Napi::Boolean::New(env, cpu::features().*member));
     result.Set("features", features);
-    result.Set("threads", static_cast<double>(cpu::default_thread_count()));
+    const size_t usable = cpu::usable_cpus();
+    const std::optional<double> quota = cpu::cgroup_cpu_quota();
+    result.Set("threads", static_cast<double>(cpu::threads_for(usable, quota)));
+    result.Set("usableCpus", static_cast<double>(usable));
+    result.Set("cpuQuota", quota ? Napi::Value(Napi::Number::New(env, *quota)) : env.Null());
 
     const std::string_view active = kernels::active_isa();
     result.Set("isa", text(env, active));

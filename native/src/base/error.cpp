@@ -1,5 +1,8 @@
 #include "base/error.hpp"
 
+#include <exception>
+#include <new>
+
 namespace gteway {
 
 std::string_view error_code_name(ErrorCode code) noexcept {
@@ -34,6 +37,20 @@ std::string_view error_code_name(ErrorCode code) noexcept {
       return "ERR_INTERNAL";
   }
   return "ERR_INTERNAL";
+}
+
+Error current_error() {
+  try {
+    throw;
+  } catch (const Error& error) {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kOutOfMemory, "out of memory");
+  } catch (const std::exception& error) {
+    return Error(ErrorCode::kInternal, error.what());
+  } catch (...) {
+    return Error(ErrorCode::kInternal, "an unknown native exception");
+  }
 }
 
 }  // namespace gteway

@@ -34,4 +34,8 @@ struct Error : std::runtime_error {
   ErrorCode code;
 };
 
+// The exception being handled, as an Error; kInternal where it is of a type we do not know. Call inside a
+// catch block.
+Error current_error();
+
 }  // namespace gteway

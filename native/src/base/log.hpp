@@ -12,6 +12,7 @@ enum class LogLevel { kVerbose, kInfo, kWarning, kError, kFatal };  // ONNX Runt
 using LogHook = void (*)(LogLevel level, std::string_view source, std::string_view message) noexcept;
 
 void set_log_hook(LogHook hook) noexcept;
+bool log_is_wanted() noexcept;  // whether a hook is set
 void log(LogLevel level, std::string_view source, std::string_view message) noexcept;
 
 }  // namespace gteway

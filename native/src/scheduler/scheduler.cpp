@@ -1,10 +1,10 @@
 #include "scheduler/scheduler.hpp"
 
 #include <algorithm>
-#include <new>
 #include <string>
 #include <utility>
 
+#include "base/memory.hpp"
 #include "base/thread_name.hpp"
 #include "kernels/kernels.hpp"
 #include "scheduler/policy.hpp"
@@ -15,18 +15,6 @@ namespace {
 // Large enough that handing a slice out costs nothing beside tokenizing it, small enough (under a
 // millisecond) that all workers share a call of a few hundred texts, and that a short call never waits long.
 constexpr size_t kSliceBytes = 32 * 1024;
-
-Error as_error() {
-  try {
-    throw;
-  } catch (const Error& error) {
-    return error;
-  } catch (const std::bad_alloc&) {
-    return Error(ErrorCode::kOutOfMemory, "out of memory while embedding");
-  } catch (const std::exception& error) {
-    return Error(ErrorCode::kInternal, error.what());
-  }
-}
 
 }  // namespace
 
@@ -92,8 +80,9 @@ void Scheduler::load(const MakeEngine& make_engine, const std::function<void(Loa
     engine = make_engine(outcome.fallbacks);
     outcome.engine = engine->info();
     outcome.cost = engine->cost();
+    return_freed_memory();
   } catch (...) {
-    outcome.error = as_error();
+    outcome.error = current_error();
   }
   const bool failed = outcome.error.has_value();
   {
@@ -210,7 +199,7 @@ void Scheduler::run(Task& task, size_t threads) {
     else
       infer(*task.call, task.call->batches[task.index], threads);
   } catch (...) {
-    error = as_error();
+    error = current_error();
   }
   finish_task(task.call, std::move(error));
 }
@@ -302,7 +291,7 @@ void Scheduler::finish_task(const std::shared_ptr<Call>& call, std::optional<Err
     try {
       start_batches(*call);
     } catch (...) {
-      failure = as_error();
+      failure = current_error();
     }
     lock.lock();
     call->tokenized = true;
@@ -341,6 +330,7 @@ void Scheduler::worker_ended() {
   std::unique_lock lock(mutex_);
   if (--live_workers_ > 0) return;
   engine_.reset();
+  return_freed_memory();
   const std::function<void()> closed = std::move(closed_);
   lock.unlock();
   if (closed) closed();

@@ -1,11 +1,16 @@
 #include "engine/ort/ort_engine.hpp"
 
 #include <algorithm>
-#include <atomic>
+#include <chrono>
 #include <filesystem>
+#include <future>
 #include <mutex>
+#include <optional>
 #include <unordered_set>
+#include <utility>
 
+#include "base/log.hpp"
+#include "base/memory.hpp"
 #include "engine/ort/ort_cuda.hpp"
 #include "engine/ort/ort_model.hpp"
 #include "kernels/kernels.hpp"
@@ -27,9 +32,9 @@ SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAPr
   set(api().SetIntraOpNumThreads(options.get(), static_cast<int>(threads)));
   set(api().SetInterOpNumThreads(options.get(), 1));
   set(api().SetSessionGraphOptimizationLevel(options.get(), kOptimizeAll));
-  // Quiet also where another addon made the environment, with a logger that prints. Failures are returned
-  // anyway.
-  set(api().SetSessionLogSeverityLevel(options.get(), kFatal));
+  // Quiet also where another addon made the environment, with a logger that prints, unless somebody wants to
+  // hear.
+  set(api().SetSessionLogSeverityLevel(options.get(), log_is_wanted() ? kWarning : kFatal));
   // Spinning threads would take the cores that JavaScript and our own threads need between two runs.
   set(api().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", "0"));
   if (cuda != nullptr)
@@ -47,6 +52,40 @@ SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAPr
         ErrorCode::kModelInvalid, "ONNX Runtime could not load " + path);
   return SessionPtr(session);
 }
+
+// Under load every thread runs batches of its own on one thread, which is faster than any sharing of a batch.
+// A text that is alone in the session is ready sooner when all threads share it, but for ONNX Runtime the
+// number of threads belongs to the session, and a second session has its own copy of the weights. So it is
+// opened by the first lone text, in the background: who only embeds in bulk never pays for it, and nobody
+// waits for it.
+class SharedThreadsSession {
+ public:
+  SharedThreadsSession(std::string path, size_t threads) : path_(std::move(path)), threads_(threads) {}
+
+  OrtSession* get_or(OrtSession* otherwise) {
+    const std::lock_guard lock(mutex_);
+    if (!opening_.valid() && !session_ && !failed_)
+      opening_ = std::async(std::launch::async, [this] { return open_session(path_, threads_, nullptr); });
+    if (opening_.valid() && opening_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
+      try {
+        session_ = opening_.get();
+        return_freed_memory();
+      } catch (const std::exception& error) {
+        failed_ = true;  // most likely no memory for a second copy; what there is goes on
+        log(LogLevel::kWarning, "gteway", error.what());
+      }
+    }
+    return session_ ? session_.get() : otherwise;
+  }
+
+ private:
+  const std::string path_;
+  const size_t threads_;
+  std::mutex mutex_;
+  SessionPtr session_;
+  bool failed_ = false;
+  std::future<SessionPtr> opening_;  // last: its destructor waits for the opening, which uses the rest
+};
 
 // The padded tensors one Run() call reads. Kept per thread, so that a run allocates nothing once it is warm.
 struct PaddedInputs {
@@ -77,13 +116,9 @@ class OrtEngine final : public Engine {
     info_.device = cuda ? "cuda:" + std::to_string(options.device_id) : "cpu";
     info_.dtype = options.dtype;
 
-    // Under load every thread runs its own batch on one thread, which is faster than any sharing of a batch;
-    // a lone call gets a session that shares it among all threads instead. On a GPU the host's threads only
-    // feed it.
     one_thread_ = open_session(options.model_path, 1, cuda.get());
     model_ = describe_model(one_thread_.get(), options.model_path);
-    if (!cuda && options.threads > 1)
-      all_threads_ = open_session(options.model_path, options.threads, nullptr);
+    if (!cuda) shared_.emplace(options.model_path, options.threads);
     info_.dimensions = model_.dimensions;
 
     cost_.padded = true;
@@ -106,7 +141,9 @@ class OrtEngine final : public Engine {
     if (batch.size() == 0) return;
     size_t longest = 0;
     for (size_t i = 0; i < batch.size(); ++i) longest = std::max(longest, batch.length(i));
-    const ValuePtr hidden = run(threads > 1 && all_threads_ ? *all_threads_ : *one_thread_, batch, longest);
+    OrtSession* session = one_thread_.get();
+    if (threads > 1 && batch.size() == 1 && shared_) session = shared_->get_or(session);
+    const ValuePtr hidden = run(*session, batch, longest);
     void* data = nullptr;
     check(api().GetTensorMutableData(hidden.get(), &data), ErrorCode::kInferenceFailed,
           "read the model's output");
@@ -267,7 +304,7 @@ class OrtEngine final : public Engine {
   Model model_{};
   MemoryInfoPtr cpu_memory_;
   SessionPtr one_thread_;
-  SessionPtr all_threads_;  // null where it would be the same
+  std::optional<SharedThreadsSession> shared_;  // none on a GPU, where the host's threads only feed it
   std::mutex runs_mutex_;
   std::unordered_set<OrtRunOptions*> runs_;
   bool terminated_ = false;

@@ -1,0 +1,59 @@
+/** `gteway pull`: brings a model into the cache, so that later runs need no network. */
+import { Command, Option } from 'commander';
+import { classifyModel } from '../../models/classify.js';
+import { resolveModel } from '../../models/resolve.js';
+import { nonEmpty } from '../arguments.js';
+import { note, UsageError } from '../failure.js';
+import { cacheDirOption, dtypeOption, fixtureDirectory, fixtureName, modelFileOption } from '../model-options.js';
+import { openOutput } from '../output.js';
+import { downloadProgress } from '../progress.js';
+
+interface PullFlags {
+  dtype?: 'auto' | 'fp32' | 'fp16' | 'int8';
+  modelFile?: string;
+  revision?: string;
+  cacheDir?: string;
+}
+
+export function pullCommand(): Command {
+  return new Command('pull')
+    .summary('fetch a model into the cache')
+    .description(
+      'Fetch a model into the Hugging Face cache, or bring it up to date, and write the directory it lies in. ' +
+        'Every file is checked against its size and hash; what was interrupted is resumed.',
+    )
+    .argument('<model>', `a known name, a hub repository (owner/name[@revision]), or '${fixtureName}'`)
+    .addOption(dtypeOption())
+    .addOption(modelFileOption())
+    .addOption(new Option('--revision <name>', 'a branch, tag or commit (default: main)').argParser(nonEmpty))
+    .addOption(cacheDirOption())
+    .action(async (model: string, flags: PullFlags) => pull(model, flags));
+}
+
+async function pull(model: string, flags: PullFlags): Promise<void> {
+  const directory = model === fixtureName ? await fixtureDirectory(flags.cacheDir) : await fetched(model, flags);
+  await (await openOutput(undefined)).write(`${directory}\n`);
+}
+
+async function fetched(model: string, { dtype, modelFile, revision, cacheDir }: PullFlags): Promise<string> {
+  if (classifyModel(model).kind === 'directory') {
+    throw new UsageError(`'${model}' is a directory; pull is for known names and hub repositories (owner/name)`);
+  }
+  const bar = downloadProgress();
+  try {
+    const resolved = await resolveModel(model, {
+      refresh: true,
+      onProgress: bar.onProgress,
+      ...(dtype === undefined ? {} : { dtype }),
+      ...(modelFile === undefined ? {} : { modelFile }),
+      ...(revision === undefined ? {} : { revision }),
+      ...(cacheDir === undefined ? {} : { cacheDir }),
+    });
+    bar.stop();
+    const state = resolved.source === 'hub' ? 'fetched' : 'already up to date';
+    note(`${resolved.repository ?? model} at ${resolved.revision?.slice(0, 12) ?? '?'}: ${state}`);
+    return resolved.directory;
+  } finally {
+    bar.stop();
+  }
+}
