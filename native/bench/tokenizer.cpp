@@ -1,9 +1,9 @@
 // Measures the tokenizer on one thread: whole, stage by stage, and on hostile texts.
 //
-//   gteway_tokenizer_bench CONFIG TEXTS MODE
+//   gteway_tokenizer_bench CONFIG TEXTS corpus|hostile|limited
 //
-// CONFIG and TEXTS are what bench/tokenizer/native.ts writes: length-prefixed records, so that no JSON parser
-// is needed here. Prints one JSON object per line.
+// CONFIG and TEXTS are what bench/tokenizer/native.mjs writes: length-prefixed records, so that no JSON
+// parser is needed here. Prints one JSON object per line.
 #include "tokenizer/tokenizer.hpp"
 
 #include <algorithm>
@@ -15,9 +15,14 @@
 #include <fstream>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "tokenizer/pretokenizer.hpp"
+#include "tokenizer/utf8.hpp"
 
 using namespace gteway;
 
@@ -131,38 +136,122 @@ void report(const char* name, size_t bytes, size_t tokens, Time time) {
   std::fflush(stdout);
 }
 
+std::string repeated(std::string_view unit, size_t bytes) {
+  std::string text;
+  while (text.size() < bytes) text += unit;
+  return text;
+}
+
+// Texts in which a careless tokenizer takes time that grows with the square of their length.
+void hostile(const Tokenizer& tokenizer) {
+  std::string unknown, marks, mixed_marks;
+  for (char32_t point = 0x10400; point < 0x10450; ++point) utf8::append(unknown, point);
+  utf8::append(marks, 0x301);
+  utf8::append(mixed_marks, 0x302E);
+  utf8::append(mixed_marks, 0x1D165);
+  std::string chinese;
+  for (char32_t point = 0x4E00; point < 0x4E40; ++point) utf8::append(chinese, point);
+  const std::pair<const char*, std::string> units[] = {
+      {"one word of letters", "a"},
+      {"one word of random letters", "qzjxkvbwpyg"},
+      {"combining marks, all removed", marks},
+      {"combining marks, kept and reordered", mixed_marks},
+      {"unknown characters", unknown},
+      {"unknown words", "qzjx jqkv xxqz "},
+      {"words of 100 letters", std::string(100, 'a') + ' '},
+      {"[MASK]", "[MASK]"},
+      {"[MASK without its end", "[MASK"},
+      {"spaces", " "},
+      {"punctuation", "!"},
+      {"Chinese", chinese},
+      {"control characters", "\x01"},
+      {"malformed bytes", "\xFF"},
+  };
+  for (const auto& [name, unit] : units) {
+    for (const size_t bytes : {size_t{10'000}, size_t{100'000}, size_t{1'000'000}}) {
+      const std::string text = repeated(unit, bytes);
+      std::vector<int32_t> ids;
+      const Time time = measure(3, [&] {
+        ids.clear();
+        tokenizer.encode(text, Tokenizer::kNoLimit, false, ids);
+      });
+      report(name, text.size(), ids.size(), time);
+    }
+  }
+}
+
+// What a limit of 512 tokens costs on a text of 50 MB, and on no more of it than those tokens.
+void limited(const Tokenizer& tokenizer, const std::string& joined) {
+  const std::string text = repeated(joined, 50'000'000);
+  size_t bytes = 0;
+  while (bytes < joined.size() && tokenizer.count(std::string_view(text).substr(0, bytes), true) < 512)
+    bytes += 64;
+  for (const auto& [name, part] : {std::pair<const char*, std::string_view>{"50 MB cut at 512 tokens", text},
+                                   {"its first 512 tokens alone", std::string_view(text).substr(0, bytes)}}) {
+    std::vector<int32_t> ids;
+    const Time time = measure(9, [&] {
+      ids.clear();
+      tokenizer.encode(part, 512, true, ids);
+    });
+    report(name, bytes, ids.size(), time);
+  }
+}
+
+void corpus(const Tokenizer& tokenizer, const std::vector<std::string>& texts, const std::string& joined) {
+  std::vector<int32_t> ids;
+  size_t bytes = 0, tokens = 0;
+  for (const std::string& text : texts) {
+    bytes += text.size();
+    tokens += tokenizer.count(text, true);
+  }
+  report("one call per text", bytes, tokens, measure(9, [&] {
+           for (const std::string& text : texts) {
+             ids.clear();
+             tokenizer.encode(text, Tokenizer::kNoLimit, true, ids);
+           }
+         }));
+  tokens = tokenizer.count(joined, true);
+  report("all texts joined", joined.size(), tokens, measure(9, [&] {
+           ids.clear();
+           tokenizer.encode(joined, Tokenizer::kNoLimit, true, ids);
+         }));
+  report("stages 1 to 3, ids only counted", joined.size(), tokens,
+         measure(9, [&] { tokenizer.count(joined, true); }));
+
+  const ByteScanner scanner({true, true, true, true});
+  const auto block = std::make_unique<ScannedBlock>();
+  size_t words = 0;
+  report("stages 1 and 2: clean, lower, split", joined.size(), tokens, measure(9, [&] {
+           for (size_t at = 0; at < joined.size(); at += ScannedBlock::kBytes) {
+             block->scan(std::string_view(joined).substr(at, ScannedBlock::kBytes), scanner);
+             words += block->words;
+           }
+         }));
+  std::vector<char> copy(joined.size());
+  report("(memcpy)", joined.size(), words > 0 ? tokens : 0, measure(9, [&] {
+           std::memcpy(copy.data(), joined.data(), joined.size());
+           asm volatile("" ::"r"(copy.data()) : "memory");
+         }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc < 3) {
-    std::cerr << "usage: gteway_tokenizer_bench CONFIG TEXTS\n";
+  if (argc != 4) {
+    std::cerr << "usage: gteway_tokenizer_bench CONFIG TEXTS corpus|hostile|limited\n";
     return 2;
   }
   const Tokenizer tokenizer(read_config(Records(argv[1])));
   Records records(argv[2]);
   std::vector<std::string> texts;
-  while (records.more()) texts.push_back(records.text());
-  size_t bytes = 0;
   std::string joined;
-  for (const std::string& text : texts) {
-    bytes += text.size();
-    joined += text;
-    joined += '\n';
+  while (records.more()) {
+    texts.push_back(records.text());
+    joined += texts.back() + '\n';
   }
-  std::vector<int32_t> ids;
-  const Time each = measure(15, [&] {
-    for (const std::string& text : texts) {
-      ids.clear();
-      tokenizer.encode(text, Tokenizer::kNoLimit, true, ids);
-    }
-  });
-  size_t tokens = 0;
-  for (const std::string& text : texts) tokens += tokenizer.count(text, true);
-  report("one call per text", bytes, tokens, each);
-  const Time whole = measure(15, [&] {
-    ids.clear();
-    tokenizer.encode(joined, Tokenizer::kNoLimit, true, ids);
-  });
-  report("all texts joined", joined.size(), ids.size(), whole);
+  const std::string_view mode = argv[3];
+  if (mode == "corpus") corpus(tokenizer, texts, joined);
+  if (mode == "hostile") hostile(tokenizer);
+  if (mode == "limited") limited(tokenizer, joined);
   return 0;
 }

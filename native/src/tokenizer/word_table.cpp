@@ -80,7 +80,7 @@ void WordTable::place(std::span<const Hashed> keys, size_t slots, size_t buckets
       const size_t at = (each.hash >> slot_shift_) ^ displacement;
       taken[at] = true;
       std::memcpy(slots_[at].key_low, &each.key.low, sizeof each.key.low);
-      slots_[at].id = each.id;
+      slots_[at].value = static_cast<uint32_t>(each.id) | (each.key.high != 0 ? uint32_t{1} << 31 : 0);
       highs_[at] = each.key.high;
     }
   }
