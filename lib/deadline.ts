@@ -1,4 +1,5 @@
 /** Ends a call early: an AbortSignal, a timeout, or both. */
+import { onAbort } from './abort-listeners.js';
 import { GtewayError } from './errors.js';
 import { show } from './session-options.js';
 
@@ -47,12 +48,11 @@ export async function withDeadline<Result>(
       reject(error);
       cancel();
     };
-    const onAbort = (): void => end(abortError(signal));
     const onTimeout = (): void => end(new GtewayError('ERR_TIMEOUT', `the call took longer than ${timeout} s`));
-    signal?.addEventListener('abort', onAbort, { once: true });
+    const stopListening = signal === undefined ? undefined : onAbort(signal, () => end(abortError(signal)));
     const timer = timeout === undefined ? undefined : setTimeout(onTimeout, timeout * 1000);
     stopWaiting = () => {
-      signal?.removeEventListener('abort', onAbort);
+      stopListening?.();
       clearTimeout(timer);
     };
   });

@@ -1,6 +1,7 @@
 /** What `session.run` takes and gives, by the kind of model. Types only. */
 import type { ChatResponse, GenerateResponse } from 'ollama/browser';
 import type { DeadlineOptions } from './deadline.js';
+import type { EmbedOptions } from './embedding-session.js';
 import type { ChatCompletionChunk } from './llm/chat-completions.js';
 import type {
   ChatCompletionOptions,
@@ -28,6 +29,12 @@ export interface RunOptions extends DeadlineOptions {
   mean_pool?: boolean;
   /** Scale each vector to length 1. @default true */
   normalize?: boolean;
+}
+
+/** Options of `session.embedStream`: those of `session.embed`, for one row per text and no end known. */
+export interface EmbedStreamOptions extends Pick<EmbedOptions, 'normalize' | 'truncate' | 'dimensions' | 'signal'> {
+  /** @default what the model was trained with */
+  pooling?: 'mean' | 'cls';
 }
 
 type PerText = RunOptions & { mean_pool?: true };

@@ -1,13 +1,21 @@
 /** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
 import type { Embeddings } from './embeddings.js';
 import { checkTexts, EmbeddingSession, type EmbedOptions, type SessionInfo } from './embedding-session.js';
+import { embedSlices, isTextSource, textGroups } from './embed-stream.js';
 import { LlmClient, type LlmPrompt } from './llm/client.js';
 import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
 import { classifyModel } from './models/classify.js';
 import { rejectUnknownKeys } from './options.js';
 import { type EmbeddingSessionOptions, show } from './session-options.js';
-import type { Run, RunOptions, SessionOptions } from './session-types.js';
+import type { EmbedStreamOptions, Run, RunOptions, SessionOptions } from './session-types.js';
 
+const embedStreamOptionNames = [
+  'pooling',
+  'normalize',
+  'truncate',
+  'dimensions',
+  'signal',
+] as const satisfies readonly (keyof EmbedStreamOptions)[];
 const runOptionNames = ['mean_pool', 'normalize', 'signal', 'timeout'] as const satisfies readonly (keyof RunOptions)[];
 
 /**
@@ -75,6 +83,37 @@ export class Session<const Model extends string = string> implements AsyncDispos
    */
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
     return this.#embeddingOnly('embed()').embed(texts, options);
+  }
+
+  /**
+   * Embeds texts from a source of any length in constant memory: a row per text, in their order, as the source is read.
+   *
+   * Reads ahead by a few thousand texts and then waits until rows are taken; a source that pauses gets the rows of what
+   * it has given. Leaving the loop closes the source and drops what is under way. Rejects as `embed` does, and with
+   * TypeError for an item that is not a string; rows before the failing slice have been given by then.
+   *
+   * @example
+   * for await (const vector of session.embedStream(linesOf(file))) await store(vector);
+   */
+  async *embedStream(
+    texts: AsyncIterable<string> | Iterable<string>,
+    options: EmbedStreamOptions = {},
+  ): AsyncGenerator<Float32Array, void, undefined> {
+    const embedding = this.#embeddingOnly('embedStream()');
+    if (!isTextSource(texts)) {
+      throw new TypeError(`session.embedStream(): expected an iterable of strings, not ${show(texts)}`);
+    }
+    const where = 'session.embedStream()';
+    rejectUnknownKeys(options, embedStreamOptionNames, where);
+    if ((options.pooling as string | undefined) === 'none') {
+      throw new RangeError(`${where}: pooling must be 'mean' or 'cls': there is one row per text`);
+    }
+    const { signal } = options;
+    const slices = embedSlices(
+      (slice, left) => embedding.embed(slice, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
+      textGroups(texts),
+    );
+    for await (const embeddings of slices) yield* embeddings;
   }
 
   /** Resolves when the model is loaded; rejects with why it could not be. A language model is always ready. */

@@ -2,6 +2,7 @@
 import { extname } from 'node:path';
 import { Command, Option } from 'commander';
 import type { Embeddings } from '../../embeddings.js';
+import { embedSlices } from '../../embed-stream.js';
 import type { EmbedOptions, SessionInfo } from '../../embedding-session.js';
 import { nonEmpty, wholeNumber } from '../arguments.js';
 import { note, UsageError } from '../failure.js';
@@ -9,7 +10,6 @@ import { addInputOptions, type InputFlags, textSource, type TextSource } from '.
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
 import { openOutput, type Output } from '../output.js';
 import { type Progress, progress } from '../progress.js';
-import { embedSlices } from '../slices.js';
 import { formatNames, type FormatName, vectorFormat, type VectorFormat } from '../vector-formats.js';
 
 /** How texts become vectors; shared with `similarity`. */
@@ -81,9 +81,8 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
     const options = embedOptions(flags, session.info);
     const format = vectorFormat(formatName, options.dimensions ?? session.info.dimensions, perToken);
     output = await openOutput(flags.output, { patchable: format.patch !== undefined });
-    await write(output, format, source, session.info, (onEmbeddings) =>
-      embedSlices(session, source.groups, options, onEmbeddings),
-    );
+    const embedded = embedSlices((texts, signal) => session.embed(texts, { ...options, signal }), source.groups);
+    await write(output, format, source, session.info, embedded);
     await output.finish();
   } finally {
     await output?.discard();
@@ -117,19 +116,19 @@ async function write(
   format: VectorFormat,
   source: TextSource,
   info: SessionInfo,
-  run: (onEmbeddings: (embeddings: Embeddings) => Promise<void>) => Promise<void>,
+  embedded: AsyncIterable<Embeddings>,
 ): Promise<void> {
   const bar = progress('embedding', source.totalBytes);
   const truncation = new TruncationReport();
   let texts = 0;
   try {
     await output.write(format.head());
-    await run(async (embeddings) => {
+    for await (const embeddings of embedded) {
       for (const piece of joined(format.texts(embeddings))) await output.write(piece);
       truncation.add(embeddings.truncated);
       texts += embeddings.tokens.length;
       report(bar, source, texts);
-    });
+    }
     await output.write(format.tail());
     if (format.patch !== undefined) await output.patch(format.patch());
   } finally {

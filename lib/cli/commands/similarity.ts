@@ -1,5 +1,6 @@
 /** `gteway similarity`: how alike texts are, by the cosines of their vectors. */
 import { Command, Option } from 'commander';
+import { embedSlices } from '../../embed-stream.js';
 import { Embeddings } from '../../embeddings.js';
 import { similarityMatrix } from '../../similarity.js';
 import { UsageError } from '../failure.js';
@@ -7,7 +8,6 @@ import { addInputOptions, type InputFlags, textSource } from '../input.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
 import { openOutput } from '../output.js';
 import { addEmbeddingOptions, type EmbeddingFlags, embedOptions, TruncationReport } from './embed.js';
-import { embedSlices } from '../slices.js';
 
 type Format = 'table' | 'json' | 'csv';
 
@@ -45,10 +45,10 @@ async function similarity(args: readonly string[], flags: SimilarityFlags): Prom
   let vectors: Embeddings;
   try {
     const slices: Embeddings[] = [];
-    await embedSlices(session, source.groups, embedOptions(flags, session.info), (slice) => {
-      slices.push(slice);
-      return Promise.resolve();
-    });
+    const options = embedOptions(flags, session.info);
+    const embed = (texts: readonly string[], signal: AbortSignal): Promise<Embeddings> =>
+      session.embed(texts, { ...options, signal });
+    for await (const slice of embedSlices(embed, source.groups)) slices.push(slice);
     vectors = concatenated(slices, flags.dimensions ?? session.info.dimensions);
     if (vectors.rows < 2) throw new UsageError(`similarity needs two texts at least; there is ${vectors.rows}`);
     const truncation = new TruncationReport();
