@@ -14,28 +14,57 @@ const patienceMs = 50;
 const slicesUnderWay = 2;
 
 /**
- * The embeddings of all texts, slice after slice, in order. Reads ahead by two slices and no more, however slowly they
- * are taken. Leaving early closes the source; `embed` is then given a signal that has fired.
+ * The embeddings of all texts, slice after slice, in order, each as soon as it is there. Two slices are under way at a
+ * time and a third is read meanwhile; no more, however slowly they are taken. Leaving early closes the source, and the
+ * signal that `embed` was given fires.
  */
 export async function* embedSlices(
   embed: (texts: readonly string[], signal: AbortSignal) => Promise<Embeddings>,
   groups: AsyncIterable<readonly string[]>,
 ): AsyncGenerator<Embeddings, void, undefined> {
   const left = new AbortController();
+  const source = slices(groups);
   const underWay: Promise<Embeddings>[] = [];
+  let reading: Promise<IteratorResult<string[], void>> | undefined = handled(source.next());
   try {
-    for await (const slice of slices(groups)) {
-      const embedding = embed(slice, left.signal);
-      // It is awaited below; a failure meanwhile is not an unhandled one.
-      embedding.catch(() => undefined);
-      underWay.push(embedding);
-      const oldest = underWay.length === slicesUnderWay ? underWay.shift() : undefined;
-      if (oldest !== undefined) yield await oldest;
+    for (;;) {
+      const [oldest] = underWay;
+      if (oldest !== undefined && (await isNextDue(oldest, reading, underWay.length))) {
+        yield await oldest;
+        void underWay.shift();
+        continue;
+      }
+      if (reading === undefined) return;
+      const slice: IteratorResult<string[], void> = await reading;
+      reading = slice.done === true ? undefined : handled(source.next());
+      if (slice.done !== true) underWay.push(handled(embed(slice.value, left.signal)));
     }
-    for (const embedding of underWay) yield await embedding;
   } finally {
     left.abort();
+    // Not awaited: a silent source would keep the leaver waiting.
+    void source.return().catch(() => undefined);
   }
+}
+
+/** Whether the oldest embedding should be waited for and given, before another slice is begun. */
+async function isNextDue(
+  oldest: Promise<unknown>,
+  reading: Promise<unknown> | undefined,
+  count: number,
+): Promise<boolean> {
+  if (reading === undefined || count === slicesUnderWay) return true;
+  const settled = (promise: Promise<unknown>, answer: boolean): Promise<boolean> =>
+    promise.then(
+      () => answer,
+      () => answer,
+    );
+  return Promise.race([settled(oldest, true), settled(reading, false)]);
+}
+
+/** The promise itself, whose failure is not an unhandled one although it is awaited only later. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
 }
 
 /** Single texts as groups, checked. Throws TypeError naming the one that is not a string. */
@@ -56,7 +85,7 @@ export function isTextSource(value: unknown): value is AsyncIterable<string> | I
 }
 
 /** Regroups texts into slices. Each has at least one text. */
-export async function* slices(groups: AsyncIterable<readonly string[]>): AsyncGenerator<string[]> {
+async function* slices(groups: AsyncIterable<readonly string[]>): AsyncGenerator<string[], void, undefined> {
   const iterator = groups[Symbol.asyncIterator]();
   let slice: string[] = [];
   let characters = 0;

@@ -14,6 +14,15 @@ const steps = {
     return { data: Array.from(data), rows, dimensions, truncated, isa, device, alone, many: many.length };
   },
 
+  async stream() {
+    const session = await Session.load('gte-small');
+    const rows = [];
+    for await (const row of session.embedStream(texts)) rows.push(...row);
+    const embedded = await session.embed(texts);
+    await session.close();
+    return { same: rows.every((value, at) => value === embedded.data[at]), values: rows.length };
+  },
+
   async tokenize() {
     const tokenizer = await Tokenizer.load('gte-small');
     return texts.map((text) => Array.from(tokenizer.encode(text).ids));

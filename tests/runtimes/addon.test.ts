@@ -46,6 +46,10 @@ describe.each(['deno', 'bun', 'node'] as const)('%s', (runtime) => {
     expect(late).toBe('ERR_CLOSED');
   });
 
+  test('embedStream gives the rows of embed, one by one', async (context) => {
+    expect(await step(context, runtime, 'stream')).toEqual({ same: true, values: 4 * 384 });
+  });
+
   test('the process ends by itself, with a session that is open', async (context) => {
     expect(await step(context, runtime, 'leaveOpen')).toBe(384);
   });
