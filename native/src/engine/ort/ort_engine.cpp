@@ -35,8 +35,9 @@ SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAPr
   // Quiet also where another addon made the environment, with a logger that prints, unless somebody wants to
   // hear.
   set(api().SetSessionLogSeverityLevel(options.get(), log_is_wanted() ? kWarning : kFatal));
-  // Spinning threads would take the cores that JavaScript and our own threads need between two runs.
-  set(api().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", "0"));
+  // Only threads that share a text wait for each other many times in a run, too briefly to sleep.
+  const char* spinning = threads > 1 ? "1" : "0";
+  set(api().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", spinning));
   if (cuda != nullptr)
     check(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options.get(), cuda),
           ErrorCode::kDeviceUnavailable, "append the CUDA execution provider");
