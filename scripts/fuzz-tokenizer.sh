@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 CXX=${CXX:-clang++}
 if ! command -v "$CXX" >/dev/null; then
   echo "fuzz-tokenizer: $CXX is not installed (Debian: apt install clang)" >&2
-  exit 1
+  exit 77
 fi
 build=build/fuzz
 mkdir -p "$build/corpus"
