@@ -62,7 +62,7 @@ Scheduler::Scheduler(SchedulerOptions options, std::shared_ptr<const Tokenizer> 
     threads_.emplace_back([this, worker, make_engine, loaded] {
       set_thread_name("gteway-" + std::to_string(worker));
       if (worker == 0) load(make_engine, loaded);
-      work(worker);
+      work();
       worker_ended();
     });
   }
@@ -164,7 +164,7 @@ void Scheduler::close(std::function<void()> closed) {
   wake_.notify_all();
 }
 
-void Scheduler::work(size_t) {
+void Scheduler::work() {
   Task task;
   size_t threads = 1;
   while (next_task(task, threads)) {

@@ -71,7 +71,7 @@ class Scheduler {
   struct Task;
   using CallList = std::list<std::shared_ptr<Call>>;
 
-  void work(size_t worker);
+  void work();
   void load(const MakeEngine& make_engine, const std::function<void(Loaded)>& loaded);
   bool next_task(Task& task, size_t& threads);
   void run(Task& task, size_t threads);
