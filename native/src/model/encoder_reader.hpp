@@ -7,10 +7,10 @@
 
 namespace gteway {
 
-// Maps `weights_path` (UTF-8; an .onnx or a .safetensors file) and finds the encoder's weights in it. Of an ONNX
-// file the graph decides alone: every node that the token vectors depend on is accounted for. Of a safetensors
-// file, which holds tensors and no graph, `config_path` (the model's config.json) says how they are computed
-// with, and every tensor must be one that such a model has; an ONNX file needs no `config_path`.
+// Maps `weights_path` (UTF-8; an .onnx or a .safetensors file) and finds the encoder's weights in it. Of an
+// ONNX file the graph decides alone: every node that the token vectors depend on is accounted for. Of a
+// safetensors file, which holds tensors and no graph, `config_path` (the model's config.json) says how they
+// are computed with, and every tensor must be one that such a model has; an ONNX file needs no `config_path`.
 //
 // Throws Error with the exact reason: kModelUnsupported where the model is sound and the encoder computes
 // something else, kModelInvalid where a file cannot be read or contradicts itself.
