@@ -1,42 +1,15 @@
 /** A session with an embedding model: finds the model's files, loads it natively, and turns calls into native ones. */
 import type { NativeEmbedded, NativeLoaded, NativeSession } from '../types/binding.js';
-import { type DeadlineOptions, checkDeadline, withDeadline } from './deadline.js';
+import { withDeadline } from './deadline.js';
+import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed-options.js';
 import { Embeddings } from './embeddings.js';
 import { GtewayError } from './errors.js';
 import { type ResolvedModel, resolveModel } from './models/resolve.js';
 import { binding } from './native/binding.js';
 import { fromNative } from './native/errors.js';
 import { ortLibraryPath } from './native/ort-library.js';
-import { rejectUnknownKeys } from './options.js';
-import { type EmbeddingSessionOptions, fillSessionOptions, show } from './session-options.js';
+import { type EmbeddingSessionOptions, fillSessionOptions } from './session-options.js';
 import { Tokenizer } from './tokenizer.js';
-
-/** How token vectors become a row: their mean, the first token's vector, or each token's vector by itself. */
-export type Pooling = 'mean' | 'cls' | 'none';
-
-/** Options of `session.embed`. */
-export interface EmbedOptions extends DeadlineOptions {
-  /** @default what the model was trained with */
-  pooling?: Pooling;
-  /** Scale each row to length 1. @default true */
-  normalize?: boolean;
-  /** Cut texts that are longer than the model takes; `false`: reject with ERR_TEXT_TOO_LONG instead. @default true */
-  truncate?: boolean;
-  /**
-   * Keep only the first so many values of each row, for models trained for it (Matryoshka); rows are normalised after
-   * the cut. @default all
-   */
-  dimensions?: number;
-}
-
-export const embedOptionNames = [
-  'pooling',
-  'normalize',
-  'truncate',
-  'dimensions',
-  'signal',
-  'timeout',
-] as const satisfies readonly (keyof EmbedOptions)[];
 
 /** What really runs, once the model is loaded. */
 export interface SessionInfo {
@@ -222,33 +195,4 @@ function toEmbeddings({ data, tokens, truncated }: NativeEmbedded, dimensions: n
 
 function closedError(): GtewayError {
   return new GtewayError('ERR_CLOSED', 'the session is closed');
-}
-
-/** The texts as a list. Throws TypeError naming the one that is not a string. */
-export function checkTexts(where: string, texts: unknown): readonly string[] {
-  if (typeof texts === 'string') return [texts];
-  if (!Array.isArray(texts))
-    throw new TypeError(`${where}: expected a string or an array of strings, not ${show(texts)}`);
-  for (const [i, text] of texts.entries() as IterableIterator<[number, unknown]>) {
-    if (typeof text !== 'string') throw new TypeError(`${where}: texts[${i}] must be a string, not ${show(text)}`);
-  }
-  return texts as readonly string[];
-}
-
-function checkEmbedOptions(options: EmbedOptions): void {
-  const where = 'session.embed()';
-  rejectUnknownKeys(options, embedOptionNames, where);
-  const { pooling, normalize, truncate, dimensions } = options;
-  if (pooling !== undefined && !['mean', 'cls', 'none'].includes(pooling)) {
-    throw new RangeError(`${where}: pooling must be 'mean', 'cls' or 'none', not ${show(pooling)}`);
-  }
-  for (const [name, value] of Object.entries({ normalize, truncate })) {
-    if (value !== undefined && typeof value !== 'boolean') {
-      throw new TypeError(`${where}: ${name} must be true or false, not ${show(value)}`);
-    }
-  }
-  if (dimensions !== undefined && !(Number.isInteger(dimensions) && dimensions >= 1)) {
-    throw new RangeError(`${where}: dimensions must be a whole number from 1, not ${show(dimensions)}`);
-  }
-  checkDeadline(where, options);
 }

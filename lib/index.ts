@@ -15,7 +15,8 @@ export type {
   SessionOptions,
 } from './session-types.js';
 export type { EmbeddingSessionOptions } from './session-options.js';
-export type { EmbedOptions, Pooling, SessionInfo } from './embedding-session.js';
+export type { EmbedOptions, Pooling } from './embed-options.js';
+export type { SessionInfo } from './embedding-session.js';
 export type { DownloadProgress } from './models/resolve.js';
 
 export { Embeddings } from './embeddings.js';

@@ -1,7 +1,7 @@
 /** What `session.run` takes and gives, by the kind of model. Types only. */
 import type { ChatResponse, GenerateResponse } from 'ollama/browser';
 import type { DeadlineOptions } from './deadline.js';
-import type { EmbedOptions } from './embedding-session.js';
+import type { EmbedOptions } from './embed-options.js';
 import type { ChatCompletionChunk } from './llm/chat-completions.js';
 import type {
   ChatCompletionOptions,

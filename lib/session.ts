@@ -1,7 +1,8 @@
 /** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
 import type { Embeddings } from './embeddings.js';
-import { checkTexts, EmbeddingSession, type EmbedOptions, type SessionInfo } from './embedding-session.js';
-import { embedSlices, isTextSource, textGroups } from './embed-stream.js';
+import { checkTexts, type EmbedOptions } from './embed-options.js';
+import { EmbeddingSession, type SessionInfo } from './embedding-session.js';
+import { embedStream } from './embed-stream.js';
 import { LlmClient, type LlmPrompt } from './llm/client.js';
 import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
 import { classifyModel } from './models/classify.js';
