@@ -142,6 +142,8 @@ export class EmbeddingSession {
         options.truncate ?? true,
         info.maxTokens,
         dimensions,
+        false,
+        false,
       );
       return toEmbeddings(result, dimensions);
     };
@@ -180,6 +182,8 @@ function createNative(
     options.maxBatchTokens,
     options.maxQueue,
     ortLibraryPath(),
+    256 * 2 ** 20,
+    0,
   );
 }
 
