@@ -115,6 +115,8 @@ export class EmbeddingSession {
         options.truncate ?? true,
         info.maxTokens,
         dimensions,
+        false,
+        false,
       );
       return toEmbeddings(result, dimensions);
     };
@@ -153,6 +155,8 @@ function createNative(
     options.maxBatchTokens,
     options.maxQueue,
     ortLibraryPath(),
+    256 * 2 ** 20,
+    0,
   );
 }
 
