@@ -1,15 +1,16 @@
 /**
- * Embeds any number of texts in bounded memory: in slices large enough for the session to sort and batch them well, two
- * of them under way while a third is used and a fourth is read, so that reading, computing and using overlap.
+ * Embeds any number of texts in bounded memory: in slices large enough for the session to sort and batch them well, three
+ * of them under way while a fourth is used and a fifth is read, so that reading, computing and using overlap.
  *
  * There are no timers: an idle session gets at once what the source has given so far, and a busy one gets whole slices.
  * So a slow source has its vectors soon, and a fast one has full batches.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { type SliceBounds, sliceBounds } from './embed-list.js';
 import type { Embeddings } from './embeddings.js';
 
 /** Where texts come from, in their order. */
-export interface TextSource {
+export interface SliceSource {
   /** Texts that came together; undefined: there are no more. An Error stands for an item that is no text. */
   next(): Promise<readonly (string | Error)[] | undefined>;
   /** Called once when nobody wants the rest, and not behind an end or a failure. */
@@ -32,33 +33,30 @@ export interface EmbeddedSlice extends Slice {
 }
 
 export interface SliceOptions {
-  /** Items in a slice. @default 1024 */
-  mostItems?: number;
+  /** Items, and characters. @default 1,024 and 256 Ki */
+  bounds?: SliceBounds;
   /** Calls `end` when the stream has to end early, with the reason. Returns what takes that back. */
   watch?: (end: (reason: unknown) => void) => () => void;
 }
 
-const defaultItems = 1024;
-/** UTF-16 code units: texts of any length fit, and many long ones do not pile up. */
-const mostCharacters = 4 * 2 ** 20;
-const mostUnderWay = 2;
+const mostUnderWay = 3;
 
 /**
  * The embeddings of all texts, slice after slice, in order, each as soon as it is there. Leaving early closes the source
  * and fires the signal that `embed` was given. Rejects as `embed` and the source do, behind the slices before that.
  */
 export async function* embedSlices(
-  source: TextSource,
+  source: SliceSource,
   embed: (texts: readonly string[], signal: AbortSignal) => Promise<Embeddings>,
-  { mostItems = defaultItems, watch }: SliceOptions = {},
+  { bounds = sliceBounds, watch }: SliceOptions = {},
 ): AsyncGenerator<EmbeddedSlice, void, undefined> {
   const left = new AbortController();
   const change = new Change();
-  const reader = new Reader(source, mostItems, change);
+  const reader = new Reader(source, bounds, change);
   const underWay: Flight[] = [];
-  let interruption: { reason: unknown } | undefined;
+  const interruptions: unknown[] = [];
   const unwatch = watch?.((reason) => {
-    interruption ??= { reason };
+    interruptions.push(reason);
     change.happen();
   });
   const begin = (): void => {
@@ -72,7 +70,7 @@ export async function* embedSlices(
   let failed = true;
   try {
     for (;;) {
-      if (interruption !== undefined) throw interruption.reason;
+      if (interruptions.length > 0) throw interruptions[0];
       advance();
       const [oldest] = underWay;
       if (oldest?.isSettled === true) {
@@ -86,7 +84,7 @@ export async function* embedSlices(
       } else if (oldest === undefined && reader.hasAny) {
         // What the source has ready belongs to this slice too.
         await nextTurn();
-        if (interruption === undefined && !reader.hasWhole) begin();
+        if (interruptions.length === 0 && !reader.hasWhole) begin();
       } else if (oldest === undefined && reader.isAtEnd) {
         reader.throwFailure();
         failed = false;
@@ -102,7 +100,6 @@ export async function* embedSlices(
       await reader.close();
     } catch (error) {
       // As with for-await: the first failure is the one that is told.
-      // eslint-disable-next-line no-unsafe-finally
       if (!failed) throw error;
     }
   }
@@ -146,8 +143,8 @@ class Flight {
 
 /** Reads ahead of a source by about one slice, and cuts slices off. */
 class Reader {
-  readonly #source: TextSource;
-  readonly #mostItems: number;
+  readonly #source: SliceSource;
+  readonly #bounds: SliceBounds;
   readonly #change: Change;
   #items: (string | Error)[] = [];
   #characters = 0;
@@ -156,9 +153,9 @@ class Reader {
   #isLeft = false;
   #failure: { error: unknown } | undefined;
 
-  constructor(source: TextSource, mostItems: number, change: Change) {
+  constructor(source: SliceSource, bounds: SliceBounds, change: Change) {
     this.#source = source;
-    this.#mostItems = mostItems;
+    this.#bounds = bounds;
     this.#change = change;
   }
 
@@ -177,7 +174,7 @@ class Reader {
   }
 
   get #isFull(): boolean {
-    return this.#items.length >= this.#mostItems || this.#characters >= mostCharacters;
+    return this.#items.length >= this.#bounds.mostTexts || this.#characters >= this.#bounds.mostCharacters;
   }
 
   throwFailure(): void {
@@ -213,12 +210,13 @@ class Reader {
   }
 
   take(): Slice {
+    const { mostTexts, mostCharacters } = this.#bounds;
     const texts: string[] = [];
     const invalid = new Map<number, Error>();
     let count = 0;
     let characters = 0;
     for (const item of this.#items) {
-      if (count === this.#mostItems || characters >= mostCharacters) break;
+      if (count === mostTexts || characters >= mostCharacters) break;
       if (typeof item === 'string') {
         texts.push(item);
         characters += item.length;

@@ -1,8 +1,9 @@
 /** `session.embedStream`: a row per text, from a source of any length, in constant memory. */
 import { onAbort } from './abort-listeners.js';
 import { abortError } from './deadline.js';
+import { checkEmbedOptions } from './embed-options.js';
 import type { EmbeddingSession } from './embedding-session.js';
-import { embedSlices, type TextSource } from './embed-slices.js';
+import { embedSlices, type SliceSource } from './embed-slices.js';
 import { GtewayError, isGtewayError } from './errors.js';
 import { rejectUnknownKeys } from './options.js';
 import { show } from './session-options.js';
@@ -34,7 +35,7 @@ export function embedStream(
   if ((embedOptions.pooling as string | undefined) === 'none') {
     throw new RangeError(`${where}: pooling must be 'mean' or 'cls': there is one row per text`);
   }
-  session.checkEmbedOptions(where, options);
+  checkEmbedOptions(where, options);
   return rows(session, texts, embedOptions, signal, onError);
 }
 
@@ -46,12 +47,12 @@ async function* rows(
   onError: 'throw' | 'continue',
 ): AsyncGenerator<Float32Array | Error, void, undefined> {
   if (signal?.aborted === true) throw abortError(signal);
-  session.throwIfClosed();
+  session.throwIfOver();
   const slices = embedSlices(
     itemSource(items),
     (texts, left) => session.embedWhenRoom(texts, { ...options, onError: 'continue', signal: left }),
     {
-      mostItems: session.textsPerSlice,
+      bounds: session.sliceBounds,
       watch(end) {
         const stops = [session.onClose(end)];
         if (signal !== undefined) stops.push(onAbort(signal, () => end(abortError(signal))));
@@ -91,7 +92,7 @@ function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<
 /** Items that a plain iterable gives without a pause for the event loop. */
 const itemsAtOnce = 256;
 
-function itemSource(items: AsyncIterable<unknown> | Iterable<unknown>): TextSource {
+function itemSource(items: AsyncIterable<unknown> | Iterable<unknown>): SliceSource {
   let count = 0;
   const checked = (item: unknown): string | Error => {
     const index = count++;
@@ -102,10 +103,12 @@ function itemSource(items: AsyncIterable<unknown> | Iterable<unknown>): TextSour
     const iterator = items[Symbol.asyncIterator]();
     return {
       async next() {
-        const { done, value } = await iterator.next();
-        return done === true ? undefined : [checked(value)];
+        const item = await iterator.next();
+        return item.done === true ? undefined : [checked(item.value)];
       },
-      close: async () => void (await iterator.return?.()),
+      async close() {
+        await iterator.return?.();
+      },
     };
   }
   const iterator = items[Symbol.iterator]();
@@ -115,10 +118,10 @@ function itemSource(items: AsyncIterable<unknown> | Iterable<unknown>): TextSour
       const group: (string | Error)[] = [];
       try {
         while (failure === undefined && group.length < itemsAtOnce) {
-          const { done, value } = iterator.next();
-          if (done === true) break;
+          const item = iterator.next();
+          if (item.done === true) break;
           // As for-await does with an array of promises.
-          group.push(checked(value instanceof Promise ? await value : value));
+          group.push(checked(item.value instanceof Promise ? await item.value : item.value));
         }
       } catch (error) {
         failure = { error };
@@ -127,6 +130,9 @@ function itemSource(items: AsyncIterable<unknown> | Iterable<unknown>): TextSour
       if (failure !== undefined) throw failure.error;
       return undefined;
     },
-    close: () => Promise.resolve(void iterator.return?.()),
+    close() {
+      iterator.return?.();
+      return Promise.resolve();
+    },
   };
 }
