@@ -30,6 +30,8 @@ export type EnginePlan = readonly (EngineAttempt | Fallback)[];
 export interface Machine {
   /** Why the encoder cannot compute in this dtype; null: it can. */
   encoderUnavailable(dtype: string): string | null;
+  /** Why ONNX Runtime is the faster one; null: it is not. */
+  encoderSlower(): string | null;
   /** Why there can be no CUDA device; null: there may be one. */
   cudaAbsent(): string | null;
 }
@@ -60,7 +62,9 @@ export function planEngines(options: EngineOptions, machine: Machine = thisMachi
     const absent = machine.cudaAbsent();
     plan.push(...(absent === null ? ortOn('cuda') : [{ wanted: 'cuda', reason: absent }]));
   }
-  if (engine !== 'ort') plan.push(...encoderSteps(dtype, machine));
+  const slower = onlyEncoder || engine === 'ort' ? null : machine.encoderSlower();
+  if (slower !== null) plan.push({ wanted: 'encoder', reason: slower });
+  else if (engine !== 'ort') plan.push(...encoderSteps(dtype, machine));
   if (!onlyEncoder) return [...plan, ...ortOn('cpu')];
 
   if (plan.some((step) => 'engine' in step)) return plan;
@@ -88,6 +92,10 @@ function ortDtype(dtype: 'auto' | Dtype, modelFile: string | undefined): Dtype {
 
 const thisMachine: Machine = {
   encoderUnavailable: (dtype) => binding().encoderUnavailable(dtype),
+  encoderSlower: () =>
+    binding().cpu().isa === 'scalar'
+      ? 'of its kernels only the scalar ones run here, which ONNX Runtime outruns'
+      : null,
   cudaAbsent,
 };
 
