@@ -8,6 +8,7 @@ import { installDependencies } from './dependencies.mjs';
 
 const usage = `npm run bench -- [case …] [options]      how fast gteway embeds, beside others
 npm run bench -- tokenizer [options]     how fast it tokenises, beside others
+npm run bench -- load|fairness|concurrency|soak [options]   a server under load
 
 cases (default: ${cases
   .filter((item) => item.default)
@@ -22,9 +23,14 @@ options:
   --json FILE      write all results as JSON
   --svg FILE       write a bar chart of tokens/s on the mixed texts`;
 
-if (process.argv[2] === 'tokenizer') {
+const first = process.argv[2];
+if (first === 'tokenizer') {
   installDependencies();
   await runTokenizerBench(process.argv.slice(3));
+} else if (first !== undefined && ['load', 'fairness', 'concurrency', 'soak'].includes(first)) {
+  installDependencies();
+  const { runServing } = await import('./serving/run.mjs');
+  await runServing(process.argv.slice(2));
 } else {
   await runSuite();
 }

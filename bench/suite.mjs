@@ -2,11 +2,12 @@
 import { textSource } from './cases/texts.mjs';
 import { drivers } from './drivers/index.mjs';
 import { Contestant } from './measure/contestant.mjs';
-import { goldenVectors, leastCosine, rowsOf, smallestCosine } from './measure/gate.mjs';
+import { firstLine, goldenVectors, judge, passGate, rowsOf } from './measure/gate.mjs';
 import { machine } from './measure/machine.mjs';
 import { memoryOverTime } from './measure/memory.mjs';
-import { interleavedRounds, median } from './measure/rounds.mjs';
-import { caseTable, gateTable, growthTable, processTable } from './report/table.mjs';
+import { interleavedRounds } from './measure/rounds.mjs';
+import { median } from './measure/statistics.mjs';
+import { caseTable, describeRun, gateTable, growthTable, processTable } from './report/table.mjs';
 
 const paces = {
   full: { warmUpTexts: Infinity, rounds: 5, secondsPerRound: 1, allowance: 20 },
@@ -18,7 +19,7 @@ const textsOverTime = 10_000;
  * @typedef {object} Row a variant in a case
  * @property {string} driver
  * @property {string} name
- * @property {'fp32' | 'int8'} dtype
+ * @property {import('./drivers/driver.mjs').Dtype} dtype
  * @property {'together' | 'batches' | 'single'} way
  * @property {number[]} seconds for all texts once, of every round
  * @property {number} rounds
@@ -40,8 +41,6 @@ const textsOverTime = 10_000;
  * @property {number} [before]
  * @property {number} [after]
  * @property {number} [afterTexts]
- *
- * @typedef {{ name: string, leastCosine: number, failure?: string }} Verdict
  */
 
 /**
@@ -137,25 +136,6 @@ async function start(wanted, parameters, note) {
 }
 
 /**
- * Compares every variant with float64 vectors of the model.
- *
- * @param {Contestant[]} contestants
- * @param {{ text: string, embedding: number[] }[]} golden
- */
-async function passGate(contestants, golden) {
-  /** @type {Verdict[]} */
-  const entries = [];
-  if (golden.length === 0) return entries;
-  const texts = golden.map(({ text }) => text);
-  const expected = golden.map(({ embedding }) => embedding);
-  for (const contestant of contestants) {
-    const vectors = await contestant.embed(texts).catch(firstLine);
-    entries.push({ name: contestant.name, ...judge(vectors, expected, contestant.variant.dtype) });
-  }
-  return entries;
-}
-
-/**
  * @param {import('./cases/cases.mjs').Case} item
  * @param {string[]} texts
  * @param {(text: string) => number} count
@@ -202,23 +182,6 @@ async function measureCase(item, texts, count, contestants, pace) {
 }
 
 /**
- * @param {import('./drivers/driver.mjs').Vectors | string} vectors or why there are none
- * @param {ArrayLike<number>[] | undefined} expected
- * @param {'fp32' | 'int8'} dtype
- * @returns {{ leastCosine: number, failure?: string }}
- */
-function judge(vectors, expected, dtype) {
-  if (typeof vectors === 'string') return { leastCosine: NaN, failure: vectors };
-  if (!expected) return { leastCosine: NaN };
-  const least = smallestCosine(vectors, expected);
-  if (least >= leastCosine[dtype]) return { leastCosine: least };
-  return {
-    leastCosine: least,
-    failure: `a cosine of ${least} to the reference; ${dtype} needs ${leastCosine[dtype]}`,
-  };
-}
-
-/**
  * @param {Contestant[]} contestants
  * @param {{ modelDirectory: string, threads: number }} parameters
  * @param {string[]} texts
@@ -237,24 +200,4 @@ async function overTime(contestants, parameters, texts, note) {
 /** @param {Contestant[]} contestants */
 async function stopAll(contestants) {
   await Promise.all(contestants.map((contestant) => contestant.stop()));
-}
-
-/** @param {unknown} error */
-function firstLine(error) {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0];
-}
-
-/**
- * @param {ReturnType<typeof machine>} host
- * @param {import('./model.mjs').BenchModel} model
- * @param {string} texts
- * @param {number} threads
- * @param {boolean} quick
- */
-function describeRun(host, model, texts, threads, quick) {
-  return [
-    `${host.cpu}, ${host.cores} processors (${host.instructionSets.join(' ') || 'instruction sets unknown'}), ${host.platform}`,
-    `Node ${host.node}, ${threads} threads for every driver, load average ${host.load[0].toFixed(1)} before the start`,
-    `model: ${model.about}; texts: ${texts}${quick ? '; --quick' : ''}`,
-  ].join('\n');
 }

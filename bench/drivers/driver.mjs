@@ -5,7 +5,7 @@
  * @property {Variant[]} variants
  * @property {(modelDirectory: string, variant: Variant, options: { threads: number }) => Promise<Loaded>} load
  *
- * @typedef {'fp32' | 'int8'} Dtype
+ * @typedef {'auto' | 'fp32' | 'bf16' | 'int8'} Dtype auto: what the library chooses by itself
  *
  * @typedef {object} Variant
  * @property {string} name unique among all drivers
@@ -13,11 +13,14 @@
  * @property {'together' | 'batches' | 'single'} way all texts in one call; 32 a call; or one a call, each after the other
  * @property {Record<string, unknown>} [session] of gteway: what the session is asked for beyond the dtype
  * @property {Record<string, string>} [env] set in the variant's process before anything is loaded
+ * @property {boolean} [microBatches] requests go through serving/micro-batcher.mjs
  *
  * @typedef {{ data: Float32Array, dimensions: number }} Vectors row-major
  *
  * @typedef {object} Loaded
  * @property {(texts: string[]) => Promise<Vectors>} embed unit vectors, mean pooled, in the order of the texts
+ * @property {(text: string) => Promise<unknown>} [request] one text, as the handler of a request would have it embedded;
+ *   several may be under way
  * @property {() => Promise<unknown>} close
  * @property {Record<string, unknown>} info versions and settings worth recording
  */

@@ -24,6 +24,7 @@ export async function load(modelDirectory, variant, { threads }) {
   };
   return {
     embed: variant.way === 'single' ? (texts) => concatenate(texts.map((text) => () => embedAll([text]))) : embedAll,
+    request: (text) => session.run(text),
     close: () => session.close(),
     info: { version: JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).version, session: session.info },
   };

@@ -16,7 +16,7 @@ export async function load(modelDirectory, variant, { threads }) {
   env.allowRemoteModels = false;
   env.localModelPath = dirname(modelDirectory);
   const extract = await pipeline('feature-extraction', basename(modelDirectory), {
-    dtype: variant.dtype === 'int8' ? 'q8' : variant.dtype,
+    dtype: variant.dtype === 'int8' ? 'q8' : 'fp32',
     session_options: { intraOpNumThreads: threads },
   });
   const size = variant.way === 'single' ? 1 : 32;
@@ -31,6 +31,7 @@ export async function load(modelDirectory, variant, { threads }) {
         }),
       );
     },
+    request: (text) => extract(text, { pooling: 'mean', normalize: true }),
     close: () => extract.dispose(),
     info: { version: env.version },
   };

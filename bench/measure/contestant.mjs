@@ -62,6 +62,11 @@ export class Contestant {
     return this.#ask('round', { texts, seconds });
   }
 
+  /** @returns {Promise<any>} what the experiment of that name in serving/experiments.mjs returns */
+  experiment(/** @type {string} */ name, /** @type {object} */ parameters) {
+    return this.#ask('experiment', { name, parameters });
+  }
+
   /** @returns {Promise<number>} */
   residentBytes() {
     return this.#ask('residentBytes', {});
@@ -77,6 +82,14 @@ export class Contestant {
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     await this.#ask('close', {}).catch(() => undefined);
     this.#child.kill();
+    await gone;
+  }
+
+  /** Ends the process with whatever it is doing. */
+  async kill() {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
     await gone;
   }
 

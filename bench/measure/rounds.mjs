@@ -49,10 +49,3 @@ export async function interleavedRounds(contestants, texts, { warmUpTexts, round
   }
   return timings;
 }
-
-/** @param {number[]} values */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}

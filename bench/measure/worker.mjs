@@ -1,5 +1,7 @@
 /** The process of one variant: does what its parent asks, one request at a time. Started by contestant.mjs. */
 import { drivers } from '../drivers/index.mjs';
+import { experiments } from '../serving/experiments.mjs';
+import { microBatcher } from '../serving/micro-batcher.mjs';
 
 /** @type {import('../drivers/driver.mjs').Loaded | undefined} */
 let loaded;
@@ -14,6 +16,7 @@ const requests = {
     const began = performance.now();
     reload = () => start.load(modelDirectory, variant, { threads });
     loaded = await reload();
+    if (variant.microBatches) loaded = { ...loaded, request: microBatcher(loaded.embed) };
     return { info: loaded.info, milliseconds: performance.now() - began, before, after: process.memoryUsage.rss() };
   },
 
@@ -33,6 +36,11 @@ const requests = {
       elapsed = (performance.now() - began) / 1000;
     } while (elapsed < seconds);
     return { seconds: elapsed / times, times, vectors };
+  },
+
+  /** One of serving/experiments.mjs. */
+  async experiment({ name, parameters }) {
+    return experiments[name](loaded, parameters);
   },
 
   async residentBytes() {

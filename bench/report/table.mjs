@@ -103,3 +103,25 @@ export function growthTable(growth) {
   ];
   return ['memory over time: resident size', table(heading, lines)].join('\n');
 }
+
+/** @param {number} milliseconds Infinity: no answer came while it was waited for */
+export function latencyText(milliseconds) {
+  if (milliseconds === Infinity) return 'no answer';
+  if (Number.isNaN(milliseconds)) return '–';
+  return milliseconds.toLocaleString('en', { maximumFractionDigits: milliseconds < 100 ? 1 : 0 });
+}
+
+/**
+ * @param {ReturnType<typeof import('../measure/machine.mjs').machine>} host
+ * @param {import('../model.mjs').BenchModel} model
+ * @param {string} texts
+ * @param {number} threads
+ * @param {boolean} quick
+ */
+export function describeRun(host, model, texts, threads, quick) {
+  return [
+    `${host.cpu}, ${host.cores} processors (${host.instructionSets.join(' ') || 'instruction sets unknown'}), ${host.platform}`,
+    `Node ${host.node}, ${threads} threads for every driver, load average ${host.load[0].toFixed(1)} before the start`,
+    `model: ${model.about}; texts: ${texts}${quick ? '; --quick' : ''}`,
+  ].join('\n');
+}
