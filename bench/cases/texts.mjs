@@ -41,13 +41,15 @@ export function textSource(modelDirectory, corpusDirectory) {
 
     /**
      * @param {import('./cases.mjs').Case} item
-     * @param {boolean} quick
+     * @param {number} wanted
      * @returns {string[]}
      */
-    texts(item, quick) {
-      const wanted = quick ? item.quickTexts : item.texts;
+    texts(item, wanted) {
       if ('corpus' in item) return sample(corpus(item.corpus), wanted, count);
-      return Array.from({ length: wanted }, (_, index) => textOf(item.tokens, corpus('passages'), index, count));
+      const [least, most] = item.tokens;
+      return Array.from({ length: wanted }, (_, index) =>
+        textOf(least + (index % (most - least + 1)), corpus('passages'), index, count),
+      );
     },
   };
 }

@@ -50,8 +50,18 @@ export class Contestant {
   }
 
   /** @returns {Promise<{ data: Float32Array, dimensions: number }>} */
-  embed(/** @type {string[]} */ texts) {
-    return this.#ask('embed', { texts });
+  embed(/** @type {string[]} */ texts, /** @type {'cls' | undefined} */ pooling = undefined) {
+    return this.#ask('embed', { texts, pooling });
+  }
+
+  /** @returns {Promise<string | undefined>} what was found to be fastest; undefined where there is no choice */
+  tune(/** @type {string[]} */ texts) {
+    return this.#ask('tune', { texts });
+  }
+
+  /** @returns {Promise<number[]>} milliseconds of each call with one text */
+  latencies(/** @type {string[]} */ texts, /** @type {number} */ seconds) {
+    return this.#ask('latencies', { texts, seconds });
   }
 
   /**

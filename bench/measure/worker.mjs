@@ -20,8 +20,25 @@ const requests = {
     return { info: loaded.info, milliseconds: performance.now() - began, before, after: process.memoryUsage.rss() };
   },
 
-  async embed({ texts }) {
-    return loaded.embed(texts);
+  async embed({ texts, pooling }) {
+    return loaded.embed(texts, pooling);
+  },
+
+  /** Finds what is fastest for such texts, where there is a choice. */
+  async tune({ texts }) {
+    return loaded.tune?.(texts);
+  },
+
+  /** Embeds one text at a time for so many seconds, at least each once; milliseconds of each call. */
+  async latencies({ texts, seconds }) {
+    const milliseconds = [];
+    const end = performance.now() + seconds * 1000;
+    for (let next = 0; next < texts.length || performance.now() < end; next++) {
+      const began = performance.now();
+      await loaded.embed([texts[next % texts.length]]);
+      milliseconds.push(performance.now() - began);
+    }
+    return milliseconds;
   },
 
   /** Embeds the texts as often as it takes to fill `seconds`, at least once; gives the vectors too. */

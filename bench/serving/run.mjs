@@ -8,7 +8,7 @@ import { goldenVectors, passGate } from '../measure/gate.mjs';
 import { machine } from '../measure/machine.mjs';
 import { shuffle } from '../measure/statistics.mjs';
 import { benchModel } from '../model.mjs';
-import { describeRun, gateTable } from '../report/table.mjs';
+import { describeRun, gateTable, goalsText } from '../report/table.mjs';
 import { servingCases } from './cases.mjs';
 
 export const usage = `npm run bench -- ${servingCases.map(({ name }) => name).join('|')} [options]
@@ -119,7 +119,7 @@ async function runCases({ names, quick, seconds, minutes, texts, threads, ...val
         note: (text) => console.error(text),
       });
       console.log('');
-      for (const { goal, measured, met } of verdicts) console.log(`${met ? 'met' : 'MISSED'}: ${goal}: ${measured}`);
+      console.log(goalsText(verdicts));
       results.push({ name, verdicts, figures });
       await servers.stop();
     }
