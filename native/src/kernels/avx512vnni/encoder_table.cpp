@@ -3,6 +3,10 @@
 
 namespace gteway::kernels::avx512vnni {
 
+PackedBytes packed_bytes_int8;
+PackLinear pack_linear_int8;
+MultiplyLinear linear_int8;
+
 extern constinit const EncoderTable encoder_table{
     .packed_bytes_f32 = nullptr,
     .pack_linear_f32 = nullptr,
@@ -10,9 +14,9 @@ extern constinit const EncoderTable encoder_table{
     .packed_bytes_bf16 = nullptr,
     .pack_linear_bf16 = nullptr,
     .linear_bf16 = nullptr,
-    .packed_bytes_int8 = nullptr,
-    .pack_linear_int8 = nullptr,
-    .linear_int8 = nullptr,
+    .packed_bytes_int8 = packed_bytes_int8,
+    .pack_linear_int8 = pack_linear_int8,
+    .linear_int8 = linear_int8,
     .attention_scratch_f32 = nullptr,
     .attention_f32 = nullptr,
     .attention_scratch_bf16 = nullptr,
