@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/amx_emulator.hpp"
 #include "kernels/encoder_kernels.hpp"
 #include "kernels/kernel_case.hpp"
 
@@ -17,13 +18,48 @@ namespace gteway::test {
 
 using kernels::EncoderTable;
 
-// Registers "encoder kernels: `name` [isa]" for each set that has kernels of the encoder.
+#if defined(GTEWAY_AMX_EMULATOR)
+// Runs `body` with the kernels of AMX on a machine without: tile instructions are emulated. Afterwards no
+// tile may be in use.
+inline void with_emulated_amx(const std::function<void(const EncoderTable& amx)>& body) {
+  if (const char* reason = amx::unavailable()) SKIP(reason);
+  EncoderTable table;
+  try {
+    table = kernels::encoder_kernels_for("avx512bf16").table;
+  } catch (const std::exception& error) {
+    SKIP(std::string("tiles can be emulated, but not what the kernels do beside them: ") + error.what());
+  }
+  // As dispatch fills holes.
+  using Member = void (*)();
+  constexpr size_t kMembers = sizeof(EncoderTable) / sizeof(Member);
+  Member members[kMembers], own[kMembers];
+  std::memcpy(members, &table, sizeof table);
+  for (const kernels::Implementation& implementation : kernels::implementations())
+    if (implementation.isa == "amx") std::memcpy(own, implementation.encoder, sizeof table);
+  for (size_t i = 0; i < kMembers; ++i)
+    if (own[i] != nullptr) members[i] = own[i];
+  std::memcpy(&table, members, sizeof table);
+
+  const amx::Emulator emulator;
+  body(table);
+  CHECK(!amx::Emulator::registers().configured());
+}
+#endif
+
+// Registers "encoder kernels: `name` [isa]" for each set that has kernels of the encoder. Those of AMX are
+// emulated where the machine lacks them.
 inline bool add_for_each_encoder(const std::string& name,
                                  std::function<void(const EncoderTable&, const EncoderTable& scalar)> body) {
   for (const kernels::Implementation& implementation : kernels::implementations()) {
     if (implementation.encoder == nullptr) continue;
     const std::string isa(implementation.isa);
-    add("encoder kernels: " + name + " [" + isa + "]", [implementation, isa, body] {
+    [[maybe_unused]] const bool emulated = isa == "amx" && !implementation.supported;
+    const std::string title = "encoder kernels: " + name + " [" + isa + (emulated ? ", emulated]" : "]");
+    add(title, [implementation, isa, emulated, body] {
+      const EncoderTable scalar = kernels::encoder_kernels_for("scalar").table;
+#if defined(GTEWAY_AMX_EMULATOR)
+      if (emulated) return with_emulated_amx([&](const EncoderTable& table) { body(table, scalar); });
+#endif
       if (!implementation.supported) SKIP("this machine has no " + isa);
       kernels::EncoderKernels set;
       try {
@@ -31,7 +67,7 @@ inline bool add_for_each_encoder(const std::string& name,
       } catch (const std::exception& error) {
         SKIP(error.what());
       }
-      body(set.table, kernels::encoder_kernels_for("scalar").table);
+      body(set.table, scalar);
     });
   }
   return true;
