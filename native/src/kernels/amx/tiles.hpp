@@ -112,13 +112,14 @@ inline void multiply_block(const uint8_t* a, size_t stride, const uint8_t* b, si
     --left;
   };
   if constexpr (!kLower) {
-    for (; left > 0; beside()) {
+    while (left > 0) {
       next();
       Product::c00();
       _tile_loadd(6, b, 64);
       Product::c01();
       _tile_loadd(4, a, stride);
       _tile_loadd(7, b + kTileBytes, 64);
+      beside();
     }
     Product::c00();
     Product::c01();
