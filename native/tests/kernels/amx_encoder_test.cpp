@@ -11,13 +11,6 @@ using namespace gteway::kernels;
 
 namespace {
 
-void with_amx(const std::function<void(const EncoderTable&)>& body) {
-  if (amx::hardware())
-    body(encoder_kernels_for("amx").table);
-  else
-    with_emulated_amx(body);
-}
-
 // A layer of bfloat16 and rows for it.
 struct Problem {
   Problem(const EncoderTable& table_, size_t in, size_t out, size_t rows_)
@@ -50,7 +43,8 @@ struct Problem {
 }  // namespace
 
 TEST("amx: linear_int8 is scalar's for any size of the groups") {
-  with_amx([](const EncoderTable& table) {
+  with_amx([](const EncoderKernels& set) {
+    const EncoderTable& table = set.table;
     const EncoderTable scalar = encoder_kernels_for("scalar").table;
     for (const size_t in : {32, 64, 96, 384, 416})
       for (const size_t group : {64, 128, 384, 1536}) {
@@ -82,7 +76,8 @@ TEST("amx: linear_int8 is scalar's for any size of the groups") {
 }
 
 TEST("amx: rows around blocks of 16 and 32 have the bits they have alone") {
-  with_amx([](const EncoderTable& table) {
+  with_amx([](const EncoderKernels& set) {
+    const EncoderTable& table = set.table;
     constexpr size_t kMost = 97;
     Problem all(table, 96, 64, kMost);
     Matrix<float> whole(kMost, 64);
@@ -98,7 +93,8 @@ TEST("amx: rows around blocks of 16 and 32 have the bits they have alone") {
 }
 
 TEST("amx: no rows, or no columns, is nothing to do") {
-  with_amx([](const EncoderTable& table) {
+  with_amx([](const EncoderKernels& set) {
+    const EncoderTable& table = set.table;
     Problem none(table, 32, 32, 0), one(table, 32, 32, 1);
     Matrix<float> y(1, 32);
     none.multiply(0, 32, y);
@@ -108,7 +104,8 @@ TEST("amx: no rows, or no columns, is nothing to do") {
 }
 
 TEST("amx: kernels of several threads do not disturb each other") {
-  with_amx([](const EncoderTable& table) {
+  with_amx([](const EncoderKernels& set) {
+    const EncoderTable& table = set.table;
     Problem problem(table, 64, 128, 40);
     Matrix<float> whole(40, 128), parts(40, 128);
     problem.multiply(0, 128, whole);
@@ -121,7 +118,8 @@ TEST("amx: kernels of several threads do not disturb each other") {
 
 TEST("amx: full blocks need one configuration, and four loads and four products a step") {
   if (amx::hardware()) SKIP("only the emulator counts");
-  with_emulated_amx([](const EncoderTable& table) {
+  with_emulated_amx([](const EncoderKernels& set) {
+    const EncoderTable& table = set.table;
     Problem problem(table, 384, 64, 64);
     Matrix<float> y(64, 64);
     const amx::Counts before = amx::Emulator::counts();

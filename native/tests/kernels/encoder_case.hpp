@@ -10,41 +10,13 @@
 #include <string>
 #include <vector>
 
-#include "kernels/amx_emulator.hpp"
+#include "kernels/amx_case.hpp"
 #include "kernels/encoder_kernels.hpp"
 #include "kernels/kernel_case.hpp"
 
 namespace gteway::test {
 
 using kernels::EncoderTable;
-
-#if defined(GTEWAY_AMX_EMULATOR)
-// Runs `body` with the kernels of AMX on a machine without: tile instructions are emulated. Afterwards no
-// tile may be in use.
-inline void with_emulated_amx(const std::function<void(const EncoderTable& amx)>& body) {
-  if (const char* reason = amx::unavailable()) SKIP(reason);
-  EncoderTable table;
-  try {
-    table = kernels::encoder_kernels_for("avx512bf16").table;
-  } catch (const std::exception& error) {
-    SKIP(std::string("tiles can be emulated, but not what the kernels do beside them: ") + error.what());
-  }
-  // As dispatch fills holes.
-  using Member = void (*)();
-  constexpr size_t kMembers = sizeof(EncoderTable) / sizeof(Member);
-  Member members[kMembers], own[kMembers];
-  std::memcpy(members, &table, sizeof table);
-  for (const kernels::Implementation& implementation : kernels::implementations())
-    if (implementation.isa == "amx") std::memcpy(own, implementation.encoder, sizeof table);
-  for (size_t i = 0; i < kMembers; ++i)
-    if (own[i] != nullptr) members[i] = own[i];
-  std::memcpy(&table, members, sizeof table);
-
-  const amx::Emulator emulator;
-  body(table);
-  CHECK(!amx::Emulator::registers().configured());
-}
-#endif
 
 // Registers "encoder kernels: `name` [isa]" for each set that has kernels of the encoder. Those of AMX are
 // emulated where the machine lacks them.
@@ -58,7 +30,8 @@ inline bool add_for_each_encoder(const std::string& name,
     add(title, [implementation, isa, emulated, body] {
       const EncoderTable scalar = kernels::encoder_kernels_for("scalar").table;
 #if defined(GTEWAY_AMX_EMULATOR)
-      if (emulated) return with_emulated_amx([&](const EncoderTable& table) { body(table, scalar); });
+      if (emulated)
+        return with_emulated_amx([&](const kernels::EncoderKernels& set) { body(set.table, scalar); });
 #endif
       if (!implementation.supported) SKIP("this machine has no " + isa);
       kernels::EncoderKernels set;
