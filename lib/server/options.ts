@@ -29,7 +29,8 @@ export interface ServeOptions {
   readonly receiveTimeout: number;
   readonly shutdownTimeout: number;
   readonly device: 'auto' | 'cpu' | 'cuda' | undefined;
-  readonly dtype: 'auto' | 'fp32' | 'fp16' | 'int8' | undefined;
+  readonly engine: 'auto' | 'ort' | 'encoder' | undefined;
+  readonly dtype: 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | undefined;
   readonly threads: number | undefined;
   readonly maxBatchTokens: number | undefined;
   readonly cacheDir: string | undefined;
@@ -165,10 +166,16 @@ export const serveOptionTable: Table = {
   receiveTimeout: { kind: seconds, fallback: 30, about: 'a request must have arrived within, or 408' },
   shutdownTimeout: { kind: seconds, fallback: 30, about: 'after SIGTERM, requests that run may take' },
   device: { kind: choice('auto', 'cpu', 'cuda'), fallback: undefined, about: 'where to compute', fallbackName: 'auto' },
-  dtype: {
-    kind: choice('auto', 'fp32', 'fp16', 'int8'),
+  engine: {
+    kind: choice('auto', 'ort', 'encoder'),
     fallback: undefined,
-    about: 'precision of the weights',
+    about: 'what computes',
+    fallbackName: 'auto',
+  },
+  dtype: {
+    kind: choice('auto', 'fp32', 'fp16', 'bf16', 'int8'),
+    fallback: undefined,
+    about: 'what is computed in',
     fallbackName: 'auto',
   },
   threads: {

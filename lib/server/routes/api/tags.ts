@@ -1,8 +1,9 @@
 /** GET /api/tags: Ollama's list of models. */
+import { dtypeOfFile } from '../../../models/model-files.js';
 import type { ServedModel } from '../../served-model.js';
 import type { Route } from '../../server-context.js';
 
-const bytesPerWeight: Readonly<Record<string, number>> = { fp32: 4, fp16: 2, bf16: 4, int8: 1 };
+const bytesPerWeight: Readonly<Record<string, number>> = { fp32: 4, fp16: 2, int8: 1 };
 const quantization: Readonly<Record<string, string>> = { fp32: 'F32', fp16: 'F16', bf16: 'BF16', int8: 'Q8_0' };
 
 /** `33M`: by the size of the file, nearly all of which is weights. */
@@ -12,7 +13,7 @@ function parameterSize(bytes: number, dtype: string): string {
 }
 
 async function describe(model: ServedModel): Promise<object> {
-  const { name, bytes, modifiedAt, files } = model;
+  const { name, bytes, modifiedAt, info } = model;
   const tag = name.includes(':') ? name : `${name}:latest`;
   return {
     name: tag,
@@ -22,11 +23,11 @@ async function describe(model: ServedModel): Promise<object> {
     digest: await model.digest(),
     details: {
       parent_model: '',
-      format: 'onnx',
+      format: info.modelFile.endsWith('.onnx') ? 'onnx' : 'safetensors',
       family: 'bert',
       families: ['bert'],
-      parameter_size: parameterSize(bytes, files.dtype),
-      quantization_level: quantization[files.dtype] ?? files.dtype,
+      parameter_size: parameterSize(bytes, dtypeOfFile(info.modelFile)),
+      quantization_level: quantization[info.dtype] ?? info.dtype,
     },
   };
 }

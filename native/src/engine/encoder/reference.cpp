@@ -42,7 +42,8 @@ Matrix linear(const Matrix& x, const Linear& layer) {
   if (layer.out_major) {
     for (size_t out = 0; out < layer.out; ++out) {
       const std::vector<float> weights = read(layer.weight, out * layer.in, layer.in);
-      for (size_t row = 0; row < x.rows; ++row) y(row, out) += dot(x.values.data() + row * x.columns, weights);
+      for (size_t row = 0; row < x.rows; ++row)
+        y(row, out) += dot(x.values.data() + row * x.columns, weights);
     }
   } else {
     for (size_t k = 0; k < layer.in; ++k) {
