@@ -6,7 +6,7 @@ import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed-option
 import { embedList, type SliceBounds, sliceBounds } from './embed-list.js';
 import { Embeddings } from './embeddings.js';
 import { type ErrorCode, GtewayError } from './errors.js';
-import { LoadingQueue, type Outcome } from './loading-queue.js';
+import { LoadingQueue, type StopWaiting } from './loading-queue.js';
 import { type ResolvedModel, resolveModel } from './models/resolve.js';
 import { binding } from './native/binding.js';
 import { fromNative } from './native/errors.js';
@@ -178,14 +178,10 @@ export class EmbeddingSession {
   async #embed(list: readonly string[], options: EmbedOptions, wait: boolean): Promise<Embeddings> {
     const calls = new Set<number>();
     let native: NativeSession | undefined;
-    let stopWaiting: ((outcome?: Outcome) => void) | undefined;
+    let stopWaiting: StopWaiting | undefined;
     const work = async (ended: () => boolean): Promise<Embeddings> => {
-      if (this.#loaded === undefined && this.#failure === undefined) {
-        stopWaiting = this.#waiting.enter(list, wait);
-        await this.#loading.catch(() => stopWaiting?.('failed'));
-        stopWaiting();
-      }
-      const loaded = await this.#loading;
+      // Without an await where the model is loaded: the call is in the queue when embed() returns.
+      const loaded = this.#loaded ?? (await this.#whenLoaded(list, wait, (stop) => (stopWaiting = stop)));
       if (this.#closed !== undefined || ended()) throw closedError();
       native = loaded.native;
       return this.#embedNatively(loaded, list, options, { wait, ended, calls });
@@ -200,6 +196,21 @@ export class EmbeddingSession {
       // Slices beside the one that failed.
       cancel();
       throw fromNative(error);
+    }
+  }
+
+  /** The loaded model. The call counts as waiting until then, or until it calls what `onStop` is given. */
+  async #whenLoaded(list: readonly string[], anyway: boolean, onStop: (stop: StopWaiting) => void): Promise<Loaded> {
+    if (this.#failure !== undefined) return this.#loading;
+    const stop = this.#waiting.enter(list, anyway);
+    onStop(stop);
+    try {
+      return await this.#loading;
+    } catch (error) {
+      stop('failed');
+      throw error;
+    } finally {
+      stop();
     }
   }
 
