@@ -239,7 +239,7 @@ export class EmbeddingSession {
         true,
       );
       calls.add(call);
-      return embedded.then((r) => ({ ...r, errors: r.errors ?? [] })).finally(() => calls.delete(call));
+      return embedded.finally(() => calls.delete(call));
     };
     const result = await embedList(list, embedSlice, {
       dimensions,
