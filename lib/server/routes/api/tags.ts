@@ -1,4 +1,5 @@
 /** GET /api/tags: Ollama's list of models. */
+import { dtypeOfFile, isSafetensors } from '../../../models/model-files.js';
 import type { ServedModel } from '../../served-model.js';
 import type { Route } from '../../server-context.js';
 
@@ -12,7 +13,7 @@ function parameterSize(bytes: number, dtype: string): string {
 }
 
 async function describe(model: ServedModel): Promise<object> {
-  const { name, bytes, modifiedAt, files } = model;
+  const { name, bytes, modifiedAt, info } = model;
   const tag = name.includes(':') ? name : `${name}:latest`;
   return {
     name: tag,
@@ -22,11 +23,11 @@ async function describe(model: ServedModel): Promise<object> {
     digest: await model.digest(),
     details: {
       parent_model: '',
-      format: 'onnx',
+      format: isSafetensors(info.modelFile) ? 'safetensors' : 'onnx',
       family: 'bert',
       families: ['bert'],
-      parameter_size: parameterSize(bytes, files.dtype),
-      quantization_level: quantization[files.dtype] ?? files.dtype,
+      parameter_size: parameterSize(bytes, dtypeOfFile(info.modelFile)),
+      quantization_level: quantization[info.dtype] ?? info.dtype,
     },
   };
 }
