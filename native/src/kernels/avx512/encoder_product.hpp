@@ -29,6 +29,7 @@ struct DotF32 {
   static Sum add(Sum sum, __m512i a, __m512i b) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
   }
+  static void store(float* to, Sum sum) { _mm512_storeu_ps(to, sum); }
 };
 
 // Which rows of how many one call covers: as even as possible, so that no short rest is left whose few sums
@@ -69,15 +70,15 @@ __attribute__((always_inline)) inline void multiply_panel(const char* a, size_t 
   }
 }
 
-// The same, into out: [Rows, 32] floats at `out_stride` floats.
+// The same, into out: [Rows, 32] sums of 32 bits, `out_stride` of them between rows.
 template <class Dot, int Rows>
 void multiply_rows(const char* a, size_t stride, const char* b, size_t words, float* out, size_t out_stride) {
   typename Dot::Sum sum[Rows][2];
   multiply_panel<Dot, Rows>(a, stride, b, words, sum);
 #pragma GCC unroll 14
   for (int r = 0; r < Rows; ++r) {
-    _mm512_storeu_ps(out + static_cast<size_t>(r) * out_stride, sum[r][0]);
-    _mm512_storeu_ps(out + static_cast<size_t>(r) * out_stride + 16, sum[r][1]);
+    Dot::store(out + static_cast<size_t>(r) * out_stride, sum[r][0]);
+    Dot::store(out + static_cast<size_t>(r) * out_stride + 16, sum[r][1]);
   }
 }
 
