@@ -97,6 +97,7 @@ void linear_int8(const LinearShape& shape, const void* packed, const Operand& x,
   const Layout at(shape);
   const RowBlocks blocks(rows);
   const size_t groups = groups_of(shape);
+  const size_t step = (128 + blocks.count - 1) / blocks.count;
   alignas(64) float products[kBlockRows * kPanelColumns], sums[kBlockRows * kPanelColumns];
   for (size_t column = first; column < first + columns; column += kPanelColumns) {
     const char* const panel = row_of<char>(packed, shape.in, column);
@@ -105,8 +106,10 @@ void linear_int8(const LinearShape& shape, const void* packed, const Operand& x,
       const size_t row = blocks.begin(block), height = blocks.begin(block + 1) - row;
       for (size_t g = 0, k = 0; g < groups; ++g, k += shape.group) {
         const size_t inputs = k + shape.group < shape.in ? shape.group : shape.in - k;
-        kMultiplyRows<DotInt8>[height](row_of<char>(x.data, x.stride, row) + k, x.stride,
-                                       panel + k * kPanelColumns, inputs / 4, products, kPanelColumns);
+        kMultiplyRows<DotInt8>[height](
+            row_of<char>(x.data, x.stride, row) + k, x.stride, panel + k * kPanelColumns, inputs / 4,
+            products, kPanelColumns,
+            {panel + (shape.in + k) * kPanelColumns + inputs * kPanelColumns * block / blocks.count, step});
         const Quantization* const quantization = x.quantization + row * groups + g;
         const float* const weight_sums = scales + (2 + g) * at.out;
         if (g == 0)
