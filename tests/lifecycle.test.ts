@@ -111,7 +111,9 @@ describe('in this thread', () => {
   });
 
   test('the table names every member of a session', () => {
-    const named = methods.map((method) => (method === 'asyncDispose()' ? Symbol.asyncDispose : method.replace('()', '')));
+    const named = methods.map((method) =>
+      method === 'asyncDispose()' ? Symbol.asyncDispose : method.replace('()', ''),
+    );
     const members = Reflect.ownKeys(Session.prototype).filter((name) => name !== 'constructor');
     expect(new Set(named)).toEqual(new Set([...members, 'run']));
   });

@@ -45,8 +45,8 @@ void Mailbox::deliver(Napi::Env env) {
     try {
       letter(env);
     } catch (const Napi::Error&) {
-      // worker.terminate(): the event loop still turns, but no JavaScript value can be made any more, and nobody
-      // waits for one. The cleanup hook follows.
+      // worker.terminate(): the event loop still turns, but no JavaScript value can be made any more, and
+      // nobody waits for one. The cleanup hook follows.
     }
   }
 }
