@@ -11,6 +11,7 @@
 #include "addon/environment.hpp"
 #include "addon/texts.hpp"
 #include "addon/tokenizer_wrap.hpp"
+#include "kernels/kernels.hpp"
 #include "scheduler/registry.hpp"
 
 namespace gteway::addon {
@@ -99,8 +100,10 @@ Napi::Value latency_bounds(const Napi::CallbackInfo& info) {
 // All that the engine, and what it computes, depends on.
 std::string identity_of(const EngineOptions& options) {
   std::string identity = file_identity(options.model_path);
+  if (!options.config_path.empty()) identity += '\n' + file_identity(options.config_path);
   for (const std::string& part :
-       {options.dtype, std::to_string(static_cast<int>(options.device)), std::to_string(options.device_id),
+       {options.dtype, std::to_string(static_cast<int>(options.kind)),
+        std::to_string(static_cast<int>(options.device)), std::to_string(options.device_id),
         std::to_string(options.gpu_memory_limit), std::to_string(options.threads),
         std::to_string(options.max_batch_tokens), options.ort_library})
     identity += '\n' + part;
@@ -112,6 +115,7 @@ Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
   object.Set("engine", loaded.engine.engine);
   object.Set("device", loaded.engine.device);
   object.Set("dtype", loaded.engine.dtype);
+  object.Set("isa", loaded.engine.isa.empty() ? std::string(kernels::active_isa()) : loaded.engine.isa);
   object.Set("dimensions", static_cast<double>(loaded.engine.dimensions));
   object.Set("maxBatchTokens", static_cast<double>(loaded.cost.max_batch_tokens));
   Napi::Array fallbacks = Napi::Array::New(env, loaded.fallbacks.size());
@@ -201,6 +205,9 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     engine.threads = static_cast<size_t>(number(info, 6));
     engine.max_batch_tokens = static_cast<size_t>(number(info, 7));
     engine.ort_library = text(info, 9);
+    engine.kind =
+        choice<EngineKind>(info, 12, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
+    engine.config_path = text(info, 13);
     if (engine.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");
     const ClientOptions options{.max_queue = static_cast<size_t>(number(info, 8)),
                                 .max_queue_bytes = static_cast<size_t>(number(info, 10)),
