@@ -44,7 +44,7 @@ interface Opened {
 
 async function open(
   context: TestContext,
-  { server = running, colorScheme = 'light', width = 1100 } = {},
+  { server = running, colorScheme = 'light' as 'light' | 'dark' | undefined, width = 1100 } = {},
 ): Promise<Opened> {
   if (browser === undefined) context.skip(`no Chromium at ${executablePath} (set CHROMIUM_PATH)`);
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });
