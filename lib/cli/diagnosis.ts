@@ -52,8 +52,8 @@ export async function diagnose({ cacheDir, offline }: DiagnosisOptions): Promise
     addon: await found(() => ({ path: addonPath(), version: binding().version })),
     cpu: await found(() => binding().cpu()),
     encoder: await found(() => {
-      const { encoderUnavailable } = binding();
-      return { fp32: encoderUnavailable('fp32'), bf16: encoderUnavailable('bf16'), int8: encoderUnavailable('int8') };
+      const why = (dtype: string): string | null => binding().encoderUnavailable(dtype);
+      return { fp32: why('fp32'), bf16: why('bf16'), int8: why('int8') };
     }),
     onnxRuntime: await found(() => {
       const path = ortLibraryPath();
