@@ -39,7 +39,7 @@ TEST("encoder loading: the self-test stops an encoder whose packed weights are n
         [](EncoderWeights& w) { std::swap(w.layers[0], w.layers[1]); },
         [](EncoderWeights& w) { std::swap(w.layers[1].query, w.layers[1].value); },
         [](EncoderWeights& w) { w.layers[0].key.out_major = false; },
-        [](EncoderWeights& w) { w.layers[1].down.bias = w.layers[0].output_norm.gamma; },
+        [](EncoderWeights& w) { w.layers[1].down.weight = w.layers[0].down.weight; },
         [](EncoderWeights& w) {
           w.words.data += 64 * sizeof(float);
           w.config.vocabulary -= 1;
