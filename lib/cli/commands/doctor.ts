@@ -36,6 +36,7 @@ function written(found: Diagnosis): string {
   return sections([
     ['gteway', packageFacts(found)],
     ['processor', factsOr(found.cpu, cpuFacts)],
+    ['encoder', factsOr(found.encoder, encoderFacts)],
     ['ONNX Runtime', factsOr(found.onnxRuntime, runtimeFacts)],
     ['models', modelFacts(found)],
     ['environment', environmentFacts(found)],
@@ -83,6 +84,10 @@ function cpuFacts(cpu: Exclude<Diagnosis['cpu'], { problem: string }>): Fact[] {
   ];
 }
 
+function encoderFacts(encoder: Exclude<Diagnosis['encoder'], { problem: string }>): Fact[] {
+  return Object.entries(encoder).map(([dtype, reason]): Fact => [dtype, reason === null ? 'yes' : `no: ${reason}`]);
+}
+
 function runtimeFacts({
   path,
   version,
@@ -118,7 +123,8 @@ function environmentFacts({ environment }: Diagnosis): Fact[] {
 
 function embeddingFacts(info: Exclude<Diagnosis['embedding'], { problem: string }>): Fact[] {
   return [
-    ['works', `yes: ${info.dimensions} dimensions from ${info.engine} on ${info.device}, ${info.dtype}`],
+    ['works', `yes: ${info.dimensions} dimensions from ${info.engine} on ${info.device}, ${info.dtype}, ${info.isa}`],
+    ...info.fallbacks.map(({ wanted, reason }): Fact => [`not ${wanted}`, reason]),
     ['with', 'the fixture model: untrained weights, real pipeline'],
   ];
 }
