@@ -56,15 +56,17 @@ export async function loadEngine(model: string, options: FilledSessionOptions, s
       continue;
     }
     if (step.engine === 'encoder' && refused !== undefined) continue;
-    const mayFail = plan.slice(i + 1).some((later) => 'engine' in later);
+    const later = plan.slice(i + 1).filter((candidate) => 'engine' in candidate);
     try {
       const { native, loaded, files, tokenizer } = await attempt(model, step, options, signal);
       const info = describe(model, files, tokenizer.maxTokens, options.threads, loaded);
       return { native, info: { ...info, fallbacks: [...fallbacks, ...loaded.fallbacks] } };
     } catch (error) {
       signal.throwIfAborted();
-      const reason = mayFail ? reasonToGoOn(step, error) : undefined;
-      if (reason === undefined) throw withReason(error, refused);
+      const reason = reasonToGoOn(step, error);
+      // A model that is none for the encoder is none in any dtype.
+      const left = reason?.wanted === 'encoder' ? later.filter(({ engine }) => engine === 'ort') : later;
+      if (reason === undefined || left.length === 0) throw withReason(error, refused);
       fallbacks.push(reason);
       if (reason.wanted === 'encoder') refused = reason;
     }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { Session, similarityMatrix } from '../../lib/index.js';
 import { knownModels } from '../../lib/models/registry.js';
+import { binding } from '../../lib/native/binding.js';
 import { buildLibrary, root } from '../built-library.js';
 import { startHub } from '../models/hub-server.js';
 import { cli, cliEnvironment, deadHub, fixtureCache, main, runCli, temporaryDirectory } from './run-cli.js';
@@ -150,7 +151,10 @@ describe('pull and info', () => {
       maxTokens: 512,
       pooling: 'mean',
       local: { revision: commit, directory: first.stdout.trim() },
-      runs: { engine: 'ort', dtype: 'fp32' },
+      runs: {
+        engine: expect.stringMatching(/^(?:encoder|ort)$/) as string,
+        modelFile: join(first.stdout.trim(), 'onnx/model.onnx'),
+      },
     });
 
     await cli(['pull', 'owner/small', '--dtype', 'fp16'], online);
@@ -182,7 +186,7 @@ describe('pull and info', () => {
 
   test('info of the fixture loads it and says what runs', async () => {
     const { stdout } = await cli(['info', 'fixture']);
-    expect(stdout).toMatch(/^runs +ort on (?:cpu|cuda:0), fp32, \w+ kernels, \d+ threads$/m);
+    expect(stdout).toMatch(/^runs +(?:encoder|ort) on (?:cpu|cuda:0), (?:bf16|fp32), \w+ kernels, \d+ threads$/m);
     expect(stdout).toMatch(/ MB {2}onnx\/model\.onnx$/m);
     expect((await cli(['info', 'fixture', '--no-load'])).stdout).not.toMatch(/^runs/m);
   });
@@ -207,7 +211,8 @@ describe('doctor', () => {
       cache: { directory: fixtureCache(), writable: true },
       hub: { endpoint: deadHub, reachable: false },
       environment: { HF_TOKEN: '(set)', HTTPS_PROXY: 'http://(credentials)@proxy:1' },
-      embedding: { dimensions: 96, engine: 'ort' },
+      encoder: { fp32: binding().encoderUnavailable('fp32'), bf16: binding().encoderUnavailable('bf16') },
+      embedding: { dimensions: 96, engine: expect.stringMatching(/^(?:encoder|ort)$/) as string },
     });
     const { noCuda } = (found as { onnxRuntime: { noCuda: string | null } }).onnxRuntime;
     if (noCuda !== null) expect(noCuda).toMatch(/^device cuda:0 cannot be used with ONNX Runtime: /);
@@ -230,13 +235,19 @@ describe('doctor', () => {
   });
 
   test('exits with 1 where nothing can be embedded, and still tells the rest', async () => {
-    const missing = await runCli(['doctor'], { env: { GTEWAY_ORT_LIBRARY: '/nowhere/libonnxruntime.so' } });
+    // Scalar machines need ONNX Runtime.
+    const scalar = { GTEWAY_FORCE_ISA: 'scalar' };
+    const missing = await runCli(['doctor'], {
+      env: { ...scalar, GTEWAY_ORT_LIBRARY: '/nowhere/libonnxruntime.so' },
+    });
     expect(missing.code).toBe(1);
     expect(missing.stdout).toMatch(/^ {2}PROBLEM +GTEWAY_ORT_LIBRARY names .*ERR_RUNTIME_UNAVAILABLE/m);
     expect(missing.stdout).toMatch(/^ {2}threads /m);
     const notALibrary = join(temporaryDirectory(), 'libonnxruntime.so');
     writeFileSync(notALibrary, 'not a library');
-    expect((await runCli(['doctor', '--offline'], { env: { GTEWAY_ORT_LIBRARY: notALibrary } })).code).toBe(1);
+    expect((await runCli(['doctor', '--offline'], { env: { ...scalar, GTEWAY_ORT_LIBRARY: notALibrary } })).code).toBe(
+      1,
+    );
     const forced = await runCli(['doctor', '--offline', '--json'], { env: { GTEWAY_FORCE_ISA: 'mmx' } });
     expect(forced.code).toBe(1);
     expect(JSON.parse(forced.stdout)).toMatchObject({ cpu: { problem: expect.stringContaining('mmx') as string } });

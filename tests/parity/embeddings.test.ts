@@ -1,4 +1,4 @@
-/** The whole path, text to vector, against float64 references and against onnxruntime-node. */
+/** ONNX Runtime's whole path, text to vector, against float64 references and against onnxruntime-node. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
@@ -33,7 +33,7 @@ describe('the golden vectors of the gte-small-shaped fixture', () => {
     if (gte === null) return context.skip(noGte);
     const references = golden();
     expect(references).toHaveLength(113);
-    await using session = await Session.load(gte);
+    await using session = await Session.load(gte, { engine: 'ort' });
     const batch = await session.embed(references.map((reference) => reference.text));
     expect(leastCosine(batch, references)).toBeGreaterThanOrEqual(0.999999);
     expect([...batch.tokens]).toEqual(references.map((reference) => reference.tokens));
@@ -57,7 +57,7 @@ describe('the golden vectors of the gte-small-shaped fixture', () => {
     if (gte === null) return context.skip(noGte);
     expect(existsSync(join(gte, modelFile))).toBe(true);
     const references = golden();
-    await using session = await Session.load(gte, { modelFile });
+    await using session = await Session.load(gte, { engine: 'ort', modelFile });
     const batch = await session.embed(references.map((reference) => reference.text));
     expect(leastCosine(batch, references)).toBeGreaterThanOrEqual(least);
   });
@@ -65,7 +65,7 @@ describe('the golden vectors of the gte-small-shaped fixture', () => {
   test('int8: a text has the same bits alone and in a batch', async (context) => {
     if (gte === null) return context.skip(noGte);
     const texts = golden().map((reference) => reference.text);
-    await using session = await Session.load(gte, { dtype: 'int8' });
+    await using session = await Session.load(gte, { engine: 'ort', dtype: 'int8' });
     const batch = await session.embed(texts);
     for (const i of [0, 7, 42, 112]) {
       const alone = await session.embed(texts[i] ?? '');
@@ -80,7 +80,7 @@ describe('onnxruntime-node', () => {
   async function expectSameBits(directory: string, options: EmbeddingSessionOptions, modelFile: string): Promise<void> {
     const theirs = await InferenceSession.create(join(directory, modelFile));
     const tokenizer = await Tokenizer.load(directory);
-    await using ours = await Session.load(directory, options);
+    await using ours = await Session.load(directory, { engine: 'ort', ...options });
     for (const text of texts) {
       const ids = BigInt64Array.from(tokenizer.encode(text).ids, BigInt);
       const shape = [1, ids.length];

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, inject, test } from 'vitest';
+import { binding } from '../../lib/native/binding.js';
 import { runChild } from './child.js';
 
 const model = inject('fixture');
@@ -48,7 +49,7 @@ describe('onnxruntime-node', () => {
     expect(await outcome(undefined, [order])).toEqual({ length: 96 });
   });
 
-  test('that is not installed is an error that says how to install it', async () => {
+  test('that is not installed is an error that says how to install it, and not missed by the encoder', async () => {
     // The built library, copied to where no onnxruntime-node can be resolved from.
     const root = fileURLToPath(new URL('../..', import.meta.url));
     const away = await mkdtemp(join(tmpdir(), 'gteway-'));
@@ -64,10 +65,15 @@ describe('onnxruntime-node', () => {
       await cp(join(root, 'tests', 'robustness', 'children'), join(away, 'tests', 'robustness', 'children'), {
         recursive: true,
       });
-      const child = await runChild(join(away, 'tests', 'robustness', 'children', 'ort-library.mjs'), [model]);
+      const script = join(away, 'tests', 'robustness', 'children', 'ort-library.mjs');
+      const child = await runChild(script, [model]);
       const { code, message } = JSON.parse(child.output) as Record<string, string>;
       expect(code).toBe('ERR_RUNTIME_UNAVAILABLE');
       expect(message).toContain('ONNXRUNTIME_NODE_INSTALL=skip npm install onnxruntime-node');
+      if (binding().encoderUnavailable('fp32') === null) {
+        const encoder = await runChild(script, [model, 'alone', 'encoder']);
+        expect(JSON.parse(encoder.output)).toEqual({ length: 96 });
+      }
     } finally {
       await rm(away, { recursive: true });
     }

@@ -10,8 +10,9 @@ namespace {
 // millisecond) that all workers share a call of a few hundred texts, and that a short call never waits long.
 constexpr size_t kSliceBytes = 32 * 1024;
 
-// Candidates for a padded batch beyond what fits, to find near lengths among.
-constexpr size_t kPaddedChoice = 2;
+// For a padded batch of short calls, how many times as many tokens as fit are looked at, to find near
+// lengths.
+constexpr size_t kPaddedChoice = 4;
 
 bool by_length(const SequencePtr& a, const SequencePtr& b) { return a->ids.size() < b->ids.size(); }
 
@@ -186,13 +187,15 @@ Task WorkQueue::take_texts(Urgency urgency) {
   return task;
 }
 
-// One sequence of each call per round, so that a call of one text is in the next batch however long the
-// others are.
+// Of short calls one sequence each per round, so that a call of one text is in the next batch however long
+// the others are. Of bulk calls a batch from each, as far as it goes, since within a call there are most
+// sequences of near length.
 Task WorkQueue::take_batch(Urgency urgency, size_t workers) {
   Lane& from = lane(urgency);
+  const bool bulk = urgency == Urgency::kBulk;
   const size_t backlog = from.texts.empty() ? from.ready_tokens : SIZE_MAX / 2;
   const size_t budget = batch_budget(cost_, backlog, workers);
-  const size_t wanted = cost_.padded ? kPaddedChoice * budget : budget;
+  const size_t wanted = cost_.padded && !bulk ? kPaddedChoice * budget : budget;
 
   std::vector<SequencePtr> offered;
   std::vector<uint32_t> lengths;
@@ -204,13 +207,15 @@ Task WorkQueue::take_batch(Urgency urgency, size_t workers) {
       others.push_back(std::move(call));
       continue;
     }
-    offered.push_back(std::move(call->ready.back()));
-    call->ready.pop_back();
-    lengths.push_back(static_cast<uint32_t>(offered.back()->ids.size()));
-    tokens += lengths.back();
+    do {
+      offered.push_back(std::move(call->ready.back()));
+      call->ready.pop_back();
+      lengths.push_back(static_cast<uint32_t>(offered.back()->ids.size()));
+      tokens += lengths.back();
+      offering.push_back(call);
+    } while (bulk && tokens < wanted && !call->ready.empty());
     call->in_turn_ready = !call->ready.empty();
-    if (call->in_turn_ready) from.ready.push_back(call);
-    offering.push_back(std::move(call));
+    if (call->in_turn_ready) from.ready.push_back(std::move(call));
   }
 
   Task task;

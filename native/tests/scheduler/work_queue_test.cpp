@@ -77,6 +77,19 @@ TEST("work queue: a batch takes one sequence of each call per round, one client 
   CHECK_EQ(lengths_of(q.take(1)), (Lengths{18, 20, 20}));
 }
 
+TEST("work queue: bulk calls have a batch each in turn, of their longest sequences") {
+  Queue q({.padded = true, .max_batch_tokens = 60});
+  const auto account = q.account();
+  q.ready(account, 1, {9, 9, 10, 10, 10, 10, 10, 10}, Urgency::kBulk, 100);
+  q.ready(account, 2, {20, 30, 30, 30}, Urgency::kBulk, 200);
+  CHECK_EQ(lengths_of(q.take(1)), Lengths(6, 10));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{30, 30}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{9, 9}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{30}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{20}));
+  CHECK(!q.queue.has_work());
+}
+
 TEST("work queue: idle workers share what there is") {
   Queue q;
   const auto account = q.account();

@@ -1,0 +1,81 @@
+#include "engine/encoder/encoder_loading.hpp"
+
+#include <string>
+
+#include "base/error.hpp"
+#include "engine/encoder/encoder_engine.hpp"
+#include "engine/encoder/random_encoder.hpp"
+#include "test.hpp"
+
+namespace gteway {
+namespace {
+
+constexpr EncoderConfig kSmall{.vocabulary = 60,
+                               .positions = 16,
+                               .token_types = 2,
+                               .hidden = 64,
+                               .layers = 2,
+                               .heads = 2,
+                               .head_size = 32,
+                               .intermediate = 96};
+
+std::unique_ptr<Engine> engine_for(const EncoderWeights& weights, const char* dtype) {
+  return make_encoder(weights, {.dtype = dtype, .threads = 1});
+}
+
+TEST("encoder loading: the self-test passes what is packed as it should be") {
+  const test::RandomEncoder model(kSmall, true);
+  for (const char* dtype : {"fp32", "bf16", "int8"})
+    if (!encoder_unavailable(kSmall, dtype))
+      check_encoder(*engine_for(model.weights, dtype), model.weights, dtype);
+}
+
+TEST("encoder loading: the self-test stops an encoder whose packed weights are not the model's") {
+  for (const char* dtype : {"fp32", "bf16", "int8"}) {
+    if (encoder_unavailable(kSmall, dtype)) continue;
+    const test::RandomEncoder model(kSmall, true);
+    using Spoil = void (*)(EncoderWeights&);
+    const Spoil spoils[] = {
+        [](EncoderWeights& w) { std::swap(w.layers[0], w.layers[1]); },
+        [](EncoderWeights& w) { std::swap(w.layers[1].query, w.layers[1].value); },
+        [](EncoderWeights& w) { w.layers[0].key.out_major = false; },
+        [](EncoderWeights& w) { w.layers[1].down.bias = w.layers[0].output_norm.gamma; },
+        [](EncoderWeights& w) {
+          w.words.data += 64 * sizeof(float);
+          w.config.vocabulary -= 1;
+          w.words.elements -= 64;
+        },
+        [](EncoderWeights& w) {
+          w.layers.pop_back();
+          w.config.layers -= 1;
+        },
+        [](EncoderWeights& w) { w.embedding_norm.gamma = w.embedding_norm.beta; },
+    };
+    for (const Spoil& spoil : spoils) {
+      EncoderWeights other = model.weights;
+      spoil(other);
+      const std::unique_ptr<Engine> engine = engine_for(other, dtype);
+      const EncoderWeights& wanted = model.weights;
+      // Tokens of a shorter vocabulary are out of the engine's range only where the self-test reaches for the
+      // last.
+      CHECK_THROWS(Error, check_encoder(*engine, wanted, dtype), "");
+    }
+  }
+}
+
+TEST("encoder loading: the reason says how far off the vectors were") {
+  const test::RandomEncoder model(kSmall, false);
+  EncoderWeights other = model.weights;
+  std::swap(other.layers[0], other.layers[1]);
+  try {
+    check_encoder(*engine_for(other, "fp32"), model.weights, "fp32");
+    test::fail(__FILE__, __LINE__, "nothing was thrown");
+  } catch (const Error& error) {
+    CHECK(error.code == ErrorCode::kInferenceFailed);
+    CHECK(std::string(error.what()).find("in fp32, the self-test's least cosine to the reference is") !=
+          std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace gteway
