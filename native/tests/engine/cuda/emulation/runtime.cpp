@@ -244,6 +244,7 @@ cudaError_t cudaStreamDestroy(cudaStream_t stream) {
 cudaError_t cudaStreamSynchronize(cudaStream_t stream) { return drain(stream); }
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  if (!machine().graphs) return cudaErrorNotSupported;
   stream->capture = new std::vector<Work>;
   return broken();
 }

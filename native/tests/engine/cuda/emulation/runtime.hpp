@@ -21,6 +21,7 @@ enum : cudaError_t {
   cudaErrorInvalidDevice = 101,
   cudaErrorECCUncorrectable = 214,
   cudaErrorNotReady = 600,
+  cudaErrorNotSupported = 801,
   cudaErrorIllegalAddress = 700,
   cudaErrorLaunchFailure = 719,
 };
@@ -90,6 +91,7 @@ struct Machine {
   int major = 8, minor = 0;
   size_t memory = size_t{4} << 30;  // bytes cudaMalloc gives out on each device
   size_t shared_memory = 163 << 10;
+  bool graphs = true;  // streams can be captured
 };
 Machine& machine();
 // The next kernel to run fails with `error`, and every later call on the device until recover() is called.
