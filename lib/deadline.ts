@@ -66,6 +66,7 @@ export async function withDeadline<Result>(
   }
 }
 
-function abortError(signal: AbortSignal | undefined): GtewayError {
-  return new GtewayError('ERR_ABORTED', 'the call was aborted by its signal', { cause: signal?.reason });
+/** What a call rejects with whose signal has fired. */
+export function abortError(signal: AbortSignal): GtewayError {
+  return new GtewayError('ERR_ABORTED', 'the call was aborted by its signal', { cause: signal.reason });
 }

@@ -1,126 +1,138 @@
-/**
- * Embeds any number of texts in bounded memory: in slices large enough for the session to sort and batch them well, two
- * of them under way at a time, so that reading, computing and using the vectors overlap.
- */
-import type { Embeddings } from './embeddings.js';
+/** `session.embedStream`: a row per text, from a source of any length, in constant memory. */
+import { onAbort } from './abort-listeners.js';
+import { abortError } from './deadline.js';
+import { checkEmbedOptions } from './embed-options.js';
+import type { EmbeddingSession } from './embedding-session.js';
+import { embedSlices, type SliceSource } from './embed-slices.js';
+import { GtewayError, isGtewayError } from './errors.js';
+import { rejectUnknownKeys } from './options.js';
 import { show } from './session-options.js';
+import type { EmbedStreamOptions } from './session-types.js';
 
-const textsPerSlice = 2048;
-/** UTF-16 code units. */
-const charactersPerSlice = 4 * 2 ** 20;
-/** A source that says nothing for this long gets the embeddings of what it has said. */
-const patienceMs = 50;
+const embedStreamOptionNames = [
+  'pooling',
+  'normalize',
+  'truncate',
+  'dimensions',
+  'signal',
+  'onError',
+] as const satisfies readonly (keyof EmbedStreamOptions)[];
 
-const slicesUnderWay = 2;
+const where = 'session.embedStream()';
 
 /**
- * The embeddings of all texts, slice after slice, in order, each as soon as it is there. Two slices are under way at a
- * time and a third is read meanwhile; no more, however slowly they are taken. Leaving early closes the source, and the
- * signal that `embed` was given fires.
+ * The rows, in the order of their texts; with `onError: 'continue'` an Error in the place of each text that failed.
+ * Throws TypeError or RangeError at once for misuse; the source is opened by the first `next()`.
  */
-export async function* embedSlices(
-  embed: (texts: readonly string[], signal: AbortSignal) => Promise<Embeddings>,
-  groups: AsyncIterable<readonly string[]>,
-): AsyncGenerator<Embeddings, void, undefined> {
-  const left = new AbortController();
-  const source = slices(groups);
-  const underWay: Promise<Embeddings>[] = [];
-  let reading: Promise<IteratorResult<string[], void>> | undefined = handled(source.next());
-  try {
-    for (;;) {
-      const [oldest] = underWay;
-      if (oldest !== undefined && (await isNextDue(oldest, reading, underWay.length))) {
-        yield await oldest;
-        void underWay.shift();
+export function embedStream(
+  session: EmbeddingSession,
+  texts: AsyncIterable<unknown> | Iterable<unknown>,
+  options: EmbedStreamOptions,
+): AsyncGenerator<Float32Array | Error, void, undefined> {
+  if (!isIterable(texts)) throw new TypeError(`${where}: expected an iterable of strings, not ${show(texts)}`);
+  rejectUnknownKeys(options, embedStreamOptionNames, where);
+  const { signal, onError = 'throw', ...embedOptions } = options;
+  if ((embedOptions.pooling as string | undefined) === 'none') {
+    throw new RangeError(`${where}: pooling must be 'mean' or 'cls': there is one row per text`);
+  }
+  checkEmbedOptions(where, options);
+  return rows(session, texts, embedOptions, signal, onError);
+}
+
+async function* rows(
+  session: EmbeddingSession,
+  items: AsyncIterable<unknown> | Iterable<unknown>,
+  options: Omit<EmbedStreamOptions, 'signal' | 'onError'>,
+  signal: AbortSignal | undefined,
+  onError: 'throw' | 'continue',
+): AsyncGenerator<Float32Array | Error, void, undefined> {
+  if (signal?.aborted === true) throw abortError(signal);
+  session.throwIfOver();
+  const slices = embedSlices(
+    itemSource(items),
+    (texts, left) => session.embedWhenRoom(texts, { ...options, onError: 'continue', signal: left }),
+    {
+      bounds: session.sliceBounds,
+      watch(end) {
+        const stops = [session.onClose(end)];
+        if (signal !== undefined) stops.push(onAbort(signal, () => end(abortError(signal))));
+        return () => stops.forEach((stop) => stop());
+      },
+    },
+  );
+  let index = 0;
+  for await (const { texts, invalid, embeddings } of slices) {
+    let row = 0;
+    for (let place = 0; place < texts.length + invalid.size; place++, index++) {
+      const failure = invalid.get(place) ?? embeddings.errors.get(row);
+      if (!invalid.has(place)) row++;
+      if (failure === undefined) {
+        yield embeddings.at(row - 1);
         continue;
       }
-      if (reading === undefined) return;
-      const slice: IteratorResult<string[], void> = await reading;
-      reading = slice.done === true ? undefined : handled(source.next());
-      if (slice.done !== true) underWay.push(handled(embed(slice.value, left.signal)));
+      const error = withIndex(failure, index);
+      if (onError === 'throw') throw error;
+      yield error;
     }
-  } finally {
-    left.abort();
-    // Not awaited: a silent source would keep the leaver waiting.
-    void source.return().catch(() => undefined);
   }
 }
 
-/** Whether the oldest embedding should be waited for and given, before another slice is begun. */
-async function isNextDue(
-  oldest: Promise<unknown>,
-  reading: Promise<unknown> | undefined,
-  count: number,
-): Promise<boolean> {
-  if (reading === undefined || count === slicesUnderWay) return true;
-  const settled = (promise: Promise<unknown>, answer: boolean): Promise<boolean> =>
-    promise.then(
-      () => answer,
-      () => answer,
-    );
-  return Promise.race([settled(oldest, true), settled(reading, false)]);
-}
-
-/** The promise itself, whose failure is not an unhandled one although it is awaited only later. */
-function handled<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined);
-  return promise;
-}
-
-/** Single texts as groups, checked. Throws TypeError naming the one that is not a string. */
-export async function* textGroups(texts: AsyncIterable<string> | Iterable<string>): AsyncGenerator<readonly string[]> {
-  let count = 0;
-  for await (const text of texts) {
-    if (typeof text !== 'string') {
-      throw new TypeError(`session.embedStream(): text ${count} must be a string, not ${show(text)}`);
-    }
-    count++;
-    yield [text];
-  }
+/** The session counts from the beginning of the slice, the caller from the beginning of the stream. */
+function withIndex(error: Error, index: number): Error {
+  if (!isGtewayError(error)) return error;
+  const details = { ...error.details, index };
+  return new GtewayError(error.code, error.message.replace(/^text \d+/, `text ${index}`), { cause: error, details });
 }
 
 /** Whether something can be read with `for await`. A string could, letter by letter, which nobody means. */
-export function isTextSource(value: unknown): value is AsyncIterable<string> | Iterable<string> {
+function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {
   return typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 }
 
-/** Regroups texts into slices. Each has at least one text. */
-async function* slices(groups: AsyncIterable<readonly string[]>): AsyncGenerator<string[], void, undefined> {
-  const iterator = groups[Symbol.asyncIterator]();
-  let slice: string[] = [];
-  let characters = 0;
-  try {
-    let next = iterator.next();
-    for (;;) {
-      const group = slice.length === 0 ? await next : await orSilence(next);
-      if (group === undefined || group.done === true) {
-        if (slice.length > 0) yield slice;
-        if (group !== undefined) return;
-        [slice, characters] = [[], 0];
-        continue;
-      }
-      for (const text of group.value) {
-        slice.push(text);
-        characters += text.length;
-        if (slice.length < textsPerSlice && characters < charactersPerSlice) continue;
-        yield slice;
-        [slice, characters] = [[], 0];
-      }
-      next = iterator.next();
-    }
-  } finally {
-    // The reader of the slices may leave early. Not awaited: a silent pipe would keep it waiting.
-    void iterator.return?.().catch(() => undefined);
-  }
-}
+/** Items that a plain iterable gives without a pause for the event loop. */
+const itemsAtOnce = 256;
 
-/** What `promise` resolves to, or undefined when it takes too long. */
-async function orSilence<T>(promise: Promise<T>): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const silence = new Promise<undefined>((resolve) => (timer = setTimeout(resolve, patienceMs, undefined)));
-  try {
-    return await Promise.race([promise, silence]);
-  } finally {
-    clearTimeout(timer);
+function itemSource(items: AsyncIterable<unknown> | Iterable<unknown>): SliceSource {
+  let count = 0;
+  const checked = (item: unknown): string | Error => {
+    const index = count++;
+    if (typeof item === 'string') return item;
+    return new TypeError(`${where}: text ${index} must be a string, not ${show(item)}`);
+  };
+  if (Symbol.asyncIterator in items) {
+    const iterator = items[Symbol.asyncIterator]();
+    return {
+      async next() {
+        const item = await iterator.next();
+        return item.done === true ? undefined : [checked(item.value)];
+      },
+      async close() {
+        await iterator.return?.();
+      },
+    };
   }
+  const iterator = items[Symbol.iterator]();
+  let failure: { error: unknown } | undefined;
+  return {
+    async next() {
+      const group: (string | Error)[] = [];
+      try {
+        while (failure === undefined && group.length < itemsAtOnce) {
+          const item = iterator.next();
+          if (item.done === true) break;
+          // As for-await does with an array of promises.
+          group.push(checked(item.value instanceof Promise ? await item.value : item.value));
+        }
+      } catch (error) {
+        failure = { error };
+      }
+      if (group.length > 0) return group;
+      if (failure !== undefined) throw failure.error;
+      return undefined;
+    },
+    close() {
+      iterator.return?.();
+      return Promise.resolve();
+    },
+  };
 }

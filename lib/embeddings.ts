@@ -1,4 +1,5 @@
 /** What `session.embed` returns: vectors in one typed array, and the encodings that APIs and vector stores take. */
+import type { GtewayError } from './errors.js';
 import { binding } from './native/binding.js';
 
 /**
@@ -17,14 +18,26 @@ export class Embeddings implements Iterable<Float32Array> {
   readonly tokens: Uint32Array;
   /** Which texts were cut because they were longer than the model takes. */
   readonly truncated: readonly boolean[];
+  /**
+   * With `onError: 'continue'`: the texts that failed, by their place, and why. Their rows are NaN; with
+   * `pooling: 'none'` they have none.
+   */
+  readonly errors: ReadonlyMap<number, GtewayError>;
 
   /** @internal */
-  constructor(data: Float32Array, dimensions: number, tokens: Uint32Array, truncated: readonly boolean[]) {
+  constructor(
+    data: Float32Array,
+    dimensions: number,
+    tokens: Uint32Array,
+    truncated: readonly boolean[],
+    errors: ReadonlyMap<number, GtewayError> = new Map(),
+  ) {
     this.data = data;
     this.rows = dimensions === 0 ? 0 : data.length / dimensions;
     this.dimensions = dimensions;
     this.tokens = tokens;
     this.truncated = truncated;
+    this.errors = errors;
   }
 
   /**

@@ -14,8 +14,12 @@ export type {
   RunOptions,
   SessionOptions,
 } from './session-types.js';
-export type { EmbeddingSessionOptions } from './session-options.js';
-export type { EmbedOptions, Pooling, SessionInfo } from './embedding-session.js';
+export type { CacheOptions, EmbeddingSessionOptions } from './session-options.js';
+export { LatencyHistogram } from './session-stats.js';
+export type { SessionStats } from './session-stats.js';
+export type { EmbedTrace, LoadTrace } from './tracing.js';
+export type { EmbedOptions, Pooling } from './embed-options.js';
+export type { SessionInfo } from './embedding-session.js';
 export type { DownloadProgress } from './models/resolve.js';
 
 export { Embeddings } from './embeddings.js';

@@ -4,6 +4,14 @@ import { binding } from './native/binding.js';
 import { rejectUnknownKeys } from './options.js';
 import type { Dtype, DownloadProgress } from './models/resolve.js';
 
+/** Options of a session's cache of vectors. */
+export interface CacheOptions {
+  /** Bytes, from 1. A vector of 384 values takes some 1.6 KB, and its text is kept beside it. */
+  maxBytes: number;
+}
+
+const cacheOptionNames = ['maxBytes'] as const satisfies readonly (keyof CacheOptions)[];
+
 /** Options of `new Session(model, options)` for an embedding model. */
 export interface EmbeddingSessionOptions {
   /**
@@ -34,6 +42,14 @@ export interface EmbeddingSessionOptions {
    * @default 100000
    */
   maxQueue?: number;
+  /** The same bound in bytes of UTF-8: long texts fill memory before many do. @default 268435456 (256 MiB) */
+  maxQueueBytes?: number;
+  /**
+   * Keeps vectors, so that a text that comes again costs a look-up. `maxBytes`: the most memory that vectors and their
+   * texts may take; the least recently used leave first. `session.stats().cache` tells what it is worth.
+   * @default none
+   */
+  cache?: CacheOptions;
   /** Where fetched models are kept, in the Hugging Face cache layout. @default the Hugging Face cache */
   cacheDir?: string;
   /** An ONNX file instead of the one `dtype` names, relative to the model: `'onnx/model_opset17.onnx'`. */
@@ -53,6 +69,8 @@ export const embeddingSessionOptionNames = [
   'threads',
   'maxBatchTokens',
   'maxQueue',
+  'maxQueueBytes',
+  'cache',
   'cacheDir',
   'modelFile',
   'offline',
@@ -69,6 +87,8 @@ export interface FilledSessionOptions {
   readonly threads: number;
   readonly maxBatchTokens: number;
   readonly maxQueue: number;
+  readonly maxQueueBytes: number;
+  readonly cacheBytes: number;
   readonly resolve: Pick<EmbeddingSessionOptions, 'cacheDir' | 'modelFile' | 'offline' | 'onProgress'>;
 }
 
@@ -92,6 +112,8 @@ export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSess
     threads: integer('threads', options.threads, 1, mostThreads, undefined) ?? defaultThreads(),
     maxBatchTokens: integer('maxBatchTokens', options.maxBatchTokens, 1, 2 ** 31 - 1, 0),
     maxQueue: integer('maxQueue', options.maxQueue, 1, Number.MAX_SAFE_INTEGER, 100_000),
+    maxQueueBytes: integer('maxQueueBytes', options.maxQueueBytes, 1, Number.MAX_SAFE_INTEGER, 256 * 2 ** 20),
+    cacheBytes: cacheBytes(options.cache),
     resolve: {
       ...(cacheDir === undefined ? {} : { cacheDir }),
       ...(modelFile === undefined ? {} : { modelFile }),
@@ -99,6 +121,17 @@ export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSess
       ...(onProgress === undefined ? {} : { onProgress }),
     },
   };
+}
+
+function cacheBytes(cache: CacheOptions | undefined): number {
+  if (cache === undefined) return 0;
+  if (typeof cache !== 'object' || (cache as unknown) === null || Array.isArray(cache)) {
+    throw new TypeError(`new Session(): cache must be an object such as { maxBytes: 67108864 }, not ${show(cache)}`);
+  }
+  rejectUnknownKeys(cache, cacheOptionNames, 'new Session(): cache');
+  const bytes = integer('cache.maxBytes', cache.maxBytes, 1, Number.MAX_SAFE_INTEGER, undefined);
+  if (bytes === undefined) throw new TypeError('new Session(): cache needs maxBytes, the memory it may take');
+  return bytes;
 }
 
 function defaultThreads(): number {

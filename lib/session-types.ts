@@ -1,7 +1,7 @@
 /** What `session.run` takes and gives, by the kind of model. Types only. */
 import type { ChatResponse, GenerateResponse } from 'ollama/browser';
 import type { DeadlineOptions } from './deadline.js';
-import type { EmbedOptions } from './embedding-session.js';
+import type { EmbedOptions } from './embed-options.js';
 import type { ChatCompletionChunk } from './llm/chat-completions.js';
 import type {
   ChatCompletionOptions,
@@ -35,6 +35,14 @@ export interface RunOptions extends DeadlineOptions {
 export interface EmbedStreamOptions extends Pick<EmbedOptions, 'normalize' | 'truncate' | 'dimensions' | 'signal'> {
   /** @default what the model was trained with */
   pooling?: 'mean' | 'cls';
+  /**
+   * What becomes of the stream when an item fails by itself: it is no string, it is too long and `truncate` is false, or
+   * the model makes no finite numbers of it. `'throw'`: the stream rejects in its place, behind the rows before it.
+   * `'continue'`: an Error takes the place of its row, and the stream goes on. `details.index` of a GtewayError is the
+   * text's number in the stream, from 0.
+   * @default 'throw'
+   */
+  onError?: 'throw' | 'continue';
 }
 
 type PerText = RunOptions & { mean_pool?: true };

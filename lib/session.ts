@@ -1,21 +1,16 @@
 /** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
 import type { Embeddings } from './embeddings.js';
-import { checkTexts, EmbeddingSession, type EmbedOptions, type SessionInfo } from './embedding-session.js';
-import { embedSlices, isTextSource, textGroups } from './embed-stream.js';
+import { checkTexts, type EmbedOptions } from './embed-options.js';
+import { EmbeddingSession, type SessionInfo } from './embedding-session.js';
+import { embedStream } from './embed-stream.js';
 import { LlmClient, type LlmPrompt } from './llm/client.js';
 import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
 import { classifyModel } from './models/classify.js';
 import { rejectUnknownKeys } from './options.js';
 import { type EmbeddingSessionOptions, show } from './session-options.js';
+import type { SessionStats } from './session-stats.js';
 import type { EmbedStreamOptions, Run, RunOptions, SessionOptions } from './session-types.js';
 
-const embedStreamOptionNames = [
-  'pooling',
-  'normalize',
-  'truncate',
-  'dimensions',
-  'signal',
-] as const satisfies readonly (keyof EmbedStreamOptions)[];
 const runOptionNames = ['mean_pool', 'normalize', 'signal', 'timeout'] as const satisfies readonly (keyof RunOptions)[];
 
 /**
@@ -89,46 +84,57 @@ export class Session<const Model extends string = string> implements AsyncDispos
    * Embeds texts from a source of any length in constant memory: a row per text, in their order, as the source is read.
    *
    * Reads ahead by a few thousand texts and then waits until rows are taken; a source that pauses gets the rows of what
-   * it has given. Leaving the loop closes the source and drops what is under way. Rejects as `embed` does, and with
-   * TypeError for an item that is not a string; rows before the failing slice have been given by then.
+   * it has given. A full queue makes it wait: it never rejects with ERR_OVERLOADED. Leaving the loop closes the source
+   * and drops what is under way. Rejects as `embed` does, and with TypeError for an item that is not a string, in the
+   * place of the row, unless `onError` says otherwise. Throws TypeError or RangeError at once for malformed options.
    *
    * @example
    * for await (const vector of session.embedStream(linesOf(file))) await store(vector);
    */
-  async *embedStream(
+  embedStream(
     texts: AsyncIterable<string> | Iterable<string>,
+    options?: EmbedStreamOptions & { onError?: 'throw' },
+  ): AsyncGenerator<Float32Array, void, undefined>;
+  /** With `onError: 'continue'`, an Error stands in the place of each item that failed. */
+  embedStream(
+    texts: AsyncIterable<unknown> | Iterable<unknown>,
+    options: EmbedStreamOptions & { onError: 'continue' },
+  ): AsyncGenerator<Float32Array | Error, void, undefined>;
+  embedStream(
+    texts: AsyncIterable<unknown> | Iterable<unknown>,
     options: EmbedStreamOptions = {},
-  ): AsyncGenerator<Float32Array, void, undefined> {
-    const embedding = this.#embeddingOnly('embedStream()');
-    if (!isTextSource(texts)) {
-      throw new TypeError(`session.embedStream(): expected an iterable of strings, not ${show(texts)}`);
-    }
-    const where = 'session.embedStream()';
-    rejectUnknownKeys(options, embedStreamOptionNames, where);
-    if ((options.pooling as string | undefined) === 'none') {
-      throw new RangeError(`${where}: pooling must be 'mean' or 'cls': there is one row per text`);
-    }
-    const { signal } = options;
-    const slices = embedSlices(
-      (slice, left) => embedding.embed(slice, { ...options, signal: signal ? AbortSignal.any([signal, left]) : left }),
-      textGroups(texts),
-    );
-    for await (const embeddings of slices) yield* embeddings;
+  ): AsyncGenerator<Float32Array | Error, void, undefined> {
+    return embedStream(this.#embeddingOnly('embedStream()'), texts, options);
   }
 
-  /** Resolves when the model is loaded; rejects with why it could not be. A language model is always ready. */
+  /**
+   * Resolves when the model is loaded; rejects with why it could not be, and with ERR_CLOSED from `close()` on. A language
+   * model is always ready.
+   */
   async ready(): Promise<void> {
     await this.#embedding?.ready();
   }
 
-  /** What really runs. Throws TypeError before the model is loaded, and for a language model. */
+  /**
+   * What really runs; known from the end of loading on, also after `close()`. Throws TypeError before that and for a
+   * language model, and where loading failed, the reason.
+   */
   get info(): SessionInfo {
     return this.#embeddingOnly('info').info;
   }
 
   /**
+   * What the session has done and has to do: queue, batches, cache and latencies. Cheap enough to be asked every second,
+   * at any time, also after `close()`. Throws TypeError for a language model.
+   */
+  stats(): SessionStats {
+    return this.#embeddingOnly('stats()').stats();
+  }
+
+  /**
    * Ends the session: calls in flight reject with ERR_CLOSED, at once, and so does every later one. Resolves when the
-   * threads have ended and the model's memory is free. May be called again.
+   * threads have ended and the model's memory is free, or at once where other sessions of this process use the same
+   * model. May be called again.
    */
   async close(): Promise<void> {
     await Promise.all([this.#embedding?.close(), this.#languageModel?.close()]);
@@ -152,7 +158,7 @@ export class Session<const Model extends string = string> implements AsyncDispos
     }
     const texts = checkTexts(where, input);
     const pooling = mean_pool === undefined ? {} : ({ pooling: mean_pool ? 'mean' : 'none' } as const);
-    const embeddings = await this.#embeddingOnly('run()').embed(texts, { ...rest, ...pooling });
+    const embeddings = await this.#embeddingOnly('run()').embed(texts, { ...rest, ...pooling }, 'run');
     const rows = Array.from(embeddings, (row) => Array.from(row));
     if (mean_pool !== false) return typeof input === 'string' ? (rows[0] ?? []) : rows;
     return typeof input === 'string' ? rows : splitByText(rows, embeddings.tokens);

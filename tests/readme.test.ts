@@ -11,7 +11,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { errorCodes } from '../lib/index.js';
 import { honouredVariables } from '../lib/cli/diagnosis.js';
 import { embeddingSessionOptionNames } from '../lib/session-options.js';
-import { embedOptionNames } from '../lib/embedding-session.js';
+import { embedOptionNames } from '../lib/embed-options.js';
 import { llmSessionOptionNames, runOptionNames } from '../lib/llm/options.js';
 import { knownModels } from '../lib/models/registry.js';
 import { buildLibrary, root } from './built-library.js';

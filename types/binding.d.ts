@@ -123,6 +123,10 @@ export interface OrtStatus {
 
 /** native/src/addon/session_wrap.cpp */
 export interface SessionBinding {
+  /**
+   * Sessions of the same files, engine options and threads share one engine and its worker threads, also across
+   * worker_threads; queue bounds, cache and statistics are each session's own.
+   */
   readonly NativeSession: new (
     tokenizer: object,
     modelPath: string,
@@ -134,20 +138,36 @@ export interface SessionBinding {
     threads: number,
     /** 0: the engine's own choice. */
     maxBatchTokens: number,
-    /** Texts. */
+    /** Texts in flight. A call that finds nothing in flight is admitted whatever its size. */
     maxQueue: number,
     /** Absolute path of ONNX Runtime's shared library. */
     ortLibrary: string,
+    /** Bytes of UTF-8 in flight; the same exception. */
+    maxQueueBytes: number,
+    /** Bytes that cached vectors and their texts may take; 0: no cache. */
+    cacheBytes: number,
   ) => NativeSession;
+  /**
+   * The upper bounds of the buckets of every NativeLatency, in milliseconds, ascending, exclusive; 32 buckets to the
+   * octave, so that a bucket is 3 % wide. The last one also takes everything above it.
+   */
+  latencyBounds(): Float64Array<ArrayBuffer>;
 }
 
 export interface NativeSession {
   /** The same promise each time. Rejects when loading failed; the session is closed then. */
   ready(): Promise<NativeLoaded>;
   /**
+   * The texts are copied before this returns: cut a call of many thousands into slices, to spare memory and the event
+   * loop (some 1,000 texts or 256 KB each, two or three in flight at a time keep every worker busy).
+   *
    * @param call the caller's number for it, unique in this session, for cancel()
    * @param maxTokens texts are cut to so many, special tokens counted
    * @param dimensions how many values of each row to keep
+   * @param wait where the queue is full: true waits for room, first come first served, outside the bounds (who uses it
+   *   bounds how many such calls there are); false throws ERR_OVERLOADED
+   * @param itemErrors a text that fails is listed in the result's `errors`, and the rest of the call is served; false: it
+   *   rejects the call
    * Throws ERR_OVERLOADED and ERR_CLOSED at once; everything else is a rejection.
    */
   embed(
@@ -158,10 +178,17 @@ export interface NativeSession {
     truncate: boolean,
     maxTokens: number,
     dimensions: number,
+    wait: boolean,
+    itemErrors: boolean,
   ): Promise<NativeEmbedded>;
   /** Its promise rejects with ERR_ABORTED, unless it is settled already. */
   cancel(call: number): void;
-  /** Pending calls reject with ERR_CLOSED. Resolves when the threads have ended and the model's memory is free. */
+  /** Cheap: counters that are kept anyway. After close(): the last ones there were. */
+  stats(): NativeStats;
+  /**
+   * Pending calls reject with ERR_CLOSED. Resolves when the session lets go of its engine; where no other session uses
+   * that, when its threads have ended and the model's memory is free.
+   */
   close(): Promise<void>;
 }
 
@@ -181,4 +208,61 @@ export interface NativeEmbedded {
   readonly tokens: Uint32Array<ArrayBuffer>;
   /** Per text, 0 or 1. */
   readonly truncated: Uint8Array<ArrayBuffer>;
+  /**
+   * With itemErrors: the texts that failed, ascending. Their `tokens` are 0 and their row is zeros; with pooling 'none'
+   * they have no rows. Empty without itemErrors.
+   */
+  readonly errors: readonly { readonly index: number; readonly code: string; readonly message: string }[];
+}
+
+/** Counts begin with the session. */
+export interface NativeStats {
+  /** Calls admitted and not settled, their texts, those of the texts that an engine has in hand, and all their bytes. */
+  readonly callsInFlight: number;
+  readonly textsInFlight: number;
+  readonly textsRunning: number;
+  readonly bytesInFlight: number;
+  /** Calls with `wait` that have no room yet. */
+  readonly callsWaiting: number;
+  /** Milliseconds since the oldest call in flight or waiting was made; 0 without any. */
+  readonly oldest: number;
+  /** Calls that were fulfilled; their texts; the tokens of those that an engine computed for them. */
+  readonly calls: number;
+  readonly texts: number;
+  readonly tokens: number;
+  /** Calls refused with ERR_OVERLOADED; ended by cancel(); rejected for any other reason. */
+  readonly rejected: number;
+  readonly cancelled: number;
+  readonly failed: number;
+  /** Texts listed in `errors`. */
+  readonly failedTexts: number;
+  /** Texts that shared the computation of an equal one in flight. */
+  readonly coalesced: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+  readonly cacheEntries: number;
+  readonly cacheBytes: number;
+  /** Of the engine, which other sessions may share: how many do, this one included; its threads, and the busy ones. */
+  readonly sessions: number;
+  readonly workers: number;
+  readonly workersBusy: number;
+  /** Batches the engine ran; the tokens in them; what it computed, padding counted (equal where it does not pad). */
+  readonly batches: number;
+  readonly batchTokens: number;
+  readonly batchTokensPadded: number;
+  /** Of fulfilled calls. queue: from the call to its first batch, less tokenizing. infer: from there to its last row. */
+  readonly latency: {
+    readonly queue: NativeLatency;
+    readonly tokenize: NativeLatency;
+    readonly infer: NativeLatency;
+    readonly total: NativeLatency;
+  };
+}
+
+/** Milliseconds. `counts` goes with latencyBounds(). */
+export interface NativeLatency {
+  readonly count: number;
+  readonly sum: number;
+  readonly max: number;
+  readonly counts: Float64Array<ArrayBuffer>;
 }

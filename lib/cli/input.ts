@@ -4,6 +4,7 @@ import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
+import type { SliceSource } from '../embed-slices.js';
 import { nonEmpty } from './arguments.js';
 import { CommandError, systemReason, UsageError } from './failure.js';
 
@@ -40,6 +41,23 @@ export interface TextSource {
   readonly totalBytes: number | undefined;
   /** How many of them have been read. */
   bytesRead(): number;
+}
+
+/**
+ * The texts as `embedSlices` reads them.
+ */
+export function sliceSource(source: TextSource): SliceSource {
+  const iterator = source.groups[Symbol.asyncIterator]();
+  return {
+    async next() {
+      const group = await iterator.next();
+      return group.done === true ? undefined : group.value;
+    },
+    async close() {
+      await iterator.return?.();
+    },
+    position: () => source.bytesRead(),
+  };
 }
 
 /** Longer lines are refused: V8's strings end at 2^29 - 24 code units, and JSON needs the line twice. */

@@ -1,13 +1,11 @@
 /**
- * Where results go: stdout, or a file that appears under its name only when it is complete.
- *
- * An existing thing that is no regular file (a named pipe, /dev/null) cannot be replaced by renaming and is written to
- * as it stands.
+ * Where results go that are no file of their own: stdout, and what cannot be replaced by renaming (a named pipe,
+ * /dev/null), which is written to as it stands. For files see partial-output.ts.
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createReadStream, rmSync } from 'node:fs';
-import { chmod, type FileHandle, open, realpath, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommandError, systemReason } from './failure.js';
@@ -23,19 +21,30 @@ export interface Output {
   discard(): Promise<void>;
 }
 
-/** stdout where no `path` is given. `patchable`: the first bytes are known only at the end. */
+/** stdout where no `path` is given, otherwise what is there under that name. `patchable`: the first bytes are known only at the end. */
 export async function openOutput(path: string | undefined, { patchable = false } = {}): Promise<Output> {
   if (path === undefined) return patchable ? spooledOutput(stdoutOutput()) : stdoutOutput();
   try {
-    // A link stays a link: what it leads to is replaced.
-    const target = await realpath(path).catch(() => path);
-    const existing = await stat(target).catch(() => undefined);
-    if (existing === undefined || existing.isFile()) return await replacingOutput(path, target, existing?.mode);
-    const direct = directOutput(path, await open(target, 'w'));
+    const direct = directOutput(path, await open(path, 'w'));
     return patchable ? await spooledOutput(direct) : direct;
   } catch (error) {
     throw writeError(path, error);
   }
+}
+
+/** A regular file, or a name that is free. */
+export interface ReplaceableFile {
+  /** What is replaced: where a link leads to. */
+  readonly target: string;
+  /** Of the file that is there. */
+  readonly mode: number | undefined;
+}
+
+/** Undefined for what cannot be replaced by renaming another file: a directory, a named pipe, /dev/null. */
+export async function replaceableFile(path: string): Promise<ReplaceableFile | undefined> {
+  const target = await realpath(path).catch(() => path);
+  const existing = await stat(target).catch(() => undefined);
+  return existing === undefined || existing.isFile() ? { target, mode: existing?.mode } : undefined;
 }
 
 function stdoutOutput(): Output {
@@ -64,23 +73,6 @@ function directOutput(path: string, file: FileHandle): Output {
   };
 }
 
-/** Writes to a draft beside the target and renames it at the end. */
-async function replacingOutput(path: string, target: string, mode: number | undefined): Promise<Output> {
-  const draft = await openDraft(`${target}.${randomBytes(6).toString('hex')}.tmp`);
-  return {
-    write: (data) => writing(path, () => draft.file.writeFile(data)),
-    patch: (data) => writing(path, () => draft.file.write(data, 0, data.byteLength, 0)),
-    finish: () =>
-      writing(path, async () => {
-        if (mode !== undefined) await chmod(draft.path, mode & 0o777);
-        await draft.close();
-        await rename(draft.path, target);
-        draft.forget();
-      }),
-    discard: () => draft.remove(),
-  };
-}
-
 /** Collects everything in a temporary file, and passes it on at the end. */
 async function spooledOutput(target: Output): Promise<Output> {
   const draft = await openDraft(join(tmpdir(), `gteway-${randomBytes(6).toString('hex')}.tmp`));
@@ -102,9 +94,6 @@ async function spooledOutput(target: Output): Promise<Output> {
 interface Draft {
   readonly path: string;
   readonly file: FileHandle;
-  close(): Promise<void>;
-  /** The file has become the result: an interruption must not remove it. */
-  forget(): void;
   remove(): Promise<void>;
 }
 
@@ -112,22 +101,13 @@ async function openDraft(path: string): Promise<Draft> {
   const file = await open(path, 'wx');
   const forget = onInterruption(() => rmSync(path, { force: true }));
   let isOpen = true;
-  let isMine = true;
-  const close = async (): Promise<void> => {
-    if (isOpen) await file.close();
-    isOpen = false;
-  };
   return {
     path,
     file,
-    close,
-    forget() {
-      forget();
-      isMine = false;
-    },
     async remove() {
-      await close();
-      if (isMine) await rm(path, { force: true });
+      if (isOpen) await file.close();
+      isOpen = false;
+      await rm(path, { force: true });
       forget();
     },
   };
@@ -141,6 +121,7 @@ async function writing(path: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
-function writeError(path: string, error: unknown): CommandError {
+/** What the user is told when `path` cannot be written. */
+export function writeError(path: string, error: unknown): CommandError {
   return new CommandError(`cannot write ${path}: ${systemReason(error)}`, { cause: error });
 }

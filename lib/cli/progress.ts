@@ -12,17 +12,22 @@ export interface Progress {
 
 const none: Progress = { update: () => undefined, stop: () => undefined };
 
-/** A bar with a percentage, or where there is no `total`, the label alone. */
-export function progress(what: string, total: number | undefined): Progress {
+/**
+ * A bar with a percentage and the time that is left, or where there is no `total`, the label alone. `begin`: how far an
+ * interrupted run had come, which tells nothing about the speed of this one.
+ */
+export function progress(what: string, total: number | undefined, begin = 0): Progress {
   if (!process.stderr.isTTY) return none;
   const bar = new SingleBar({
-    format: total === undefined ? `${what} {label}` : `${what} [{bar}] {percentage}% {label}`,
+    format: total === undefined ? `${what} {label}` : `${what} [{bar}] {percentage}% {label}, {eta_formatted} left`,
     stream: process.stderr,
     hideCursor: true,
     clearOnComplete: true,
     // Narrow terminals cut the line instead of breaking it.
     linewrap: false,
     barsize: 24,
+    // Updates that the estimate looks back on: slices take a while each, and pieces of a download do not.
+    etaBuffer: 50,
   });
   let started = false;
   const stop = (): void => {
@@ -33,7 +38,7 @@ export function progress(what: string, total: number | undefined): Progress {
   const forget = onInterruption(stop);
   return {
     update(done, label) {
-      if (!started) bar.start(Math.max(total ?? 1, 1), 0, { label });
+      if (!started) bar.start(Math.max(total ?? 1, 1), total === undefined ? 0 : begin, { label });
       started = true;
       bar.update(total === undefined ? 0 : done, { label });
     },

@@ -16,23 +16,30 @@ export interface VectorFormat {
   patch?(): Uint8Array;
 }
 
-/** @param perToken each text has a vector for each of its tokens; json and jsonl nest them, the others have no such form */
-export function vectorFormat(name: FormatName, dimensions: number, perToken: boolean): VectorFormat {
+export interface FormatOptions {
+  readonly dimensions: number;
+  /** Each text has a vector for each of its tokens; json and jsonl nest them, the others have no such form. */
+  readonly perToken: boolean;
+  /** Texts that are written already, by a run before this one. @default 0 */
+  readonly textsBefore?: number;
+}
+
+export function vectorFormat(name: FormatName, { dimensions, perToken, textsBefore = 0 }: FormatOptions): VectorFormat {
   switch (name) {
     case 'json':
-      return json(perToken);
+      return json(perToken, textsBefore);
     case 'jsonl':
-      return jsonLines(perToken);
+      return jsonLines(perToken, textsBefore);
     case 'csv':
       return csv();
     case 'npy':
-      return npy(dimensions);
+      return npy(dimensions, textsBefore);
   }
 }
 
 /** An array with an element per text: its vector. */
-function json(perToken: boolean): VectorFormat {
-  let isFirst = true;
+function json(perToken: boolean, textsBefore: number): VectorFormat {
+  let isFirst = textsBefore === 0;
   return {
     head: () => '[',
     *texts(embeddings) {
@@ -46,8 +53,8 @@ function json(perToken: boolean): VectorFormat {
 }
 
 /** A line per text: its number from 0, how many tokens it had, whether it was cut, and its vector. */
-function jsonLines(perToken: boolean): VectorFormat {
-  let index = 0;
+function jsonLines(perToken: boolean, textsBefore: number): VectorFormat {
+  let index = textsBefore;
   return {
     head: () => '',
     *texts(embeddings) {
@@ -76,8 +83,8 @@ function csv(): VectorFormat {
 }
 
 /** NumPy's format, version 1.0: a float32 matrix of texts × dimensions in C order. */
-function npy(dimensions: number): VectorFormat {
-  let rows = 0;
+function npy(dimensions: number, textsBefore: number): VectorFormat {
+  let rows = textsBefore;
   return {
     head: () => npyHeader(0, dimensions),
     *texts(embeddings) {

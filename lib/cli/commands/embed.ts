@@ -1,15 +1,21 @@
 /** `gteway embed`: texts in, vectors out, of any number. */
+import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Command, Option } from 'commander';
-import type { Embeddings } from '../../embeddings.js';
-import { embedSlices } from '../../embed-stream.js';
-import type { EmbedOptions, SessionInfo } from '../../embedding-session.js';
+import { embedSlices, type SliceSource } from '../../embed-slices.js';
+import type { EmbedOptions } from '../../embed-options.js';
+import type { SessionInfo } from '../../embedding-session.js';
+import type { Session } from '../../session.js';
 import { nonEmpty, wholeNumber } from '../arguments.js';
-import { note, UsageError } from '../failure.js';
-import { addInputOptions, type InputFlags, textSource, type TextSource } from '../input.js';
+import { UsageError } from '../failure.js';
+import { addInputOptions, type InputFlags, sliceSource, textSource, type TextSource } from '../input.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
-import { openOutput, type Output } from '../output.js';
-import { type Progress, progress } from '../progress.js';
+import type { Settings } from '../journal.js';
+import { openOutput, type Output, type ReplaceableFile, replaceableFile } from '../output.js';
+import { PartialOutput } from '../partial-output.js';
+import { progress } from '../progress.js';
+import { ResumableRun } from '../resume.js';
+import { TruncationReport } from '../truncation-report.js';
 import { formatNames, type FormatName, vectorFormat, type VectorFormat } from '../vector-formats.js';
 
 /** How texts become vectors; shared with `similarity`. */
@@ -23,6 +29,7 @@ export interface EmbeddingFlags {
 interface EmbedFlags extends SessionFlags, InputFlags, EmbeddingFlags {
   format?: FormatName;
   output?: string;
+  resume?: boolean;
 }
 
 export function embedCommand(): Command {
@@ -32,6 +39,7 @@ export function embedCommand(): Command {
     .argument('[text...]', 'the texts; without any, stdin is read');
   addInputOptions(command)
     .addOption(new Option('-o, --output <file>', 'write here, all or nothing (default: stdout)').argParser(nonEmpty))
+    .addOption(new Option('--resume', 'go on with an output that was interrupted, after the texts that are done'))
     .addOption(
       new Option('--format <format>', 'json, jsonl, csv or npy')
         .choices(formatNames)
@@ -63,6 +71,7 @@ Formats:
 Examples:
   gteway embed "Hello world"
   gteway embed --file texts.txt --output vectors.npy
+  gteway embed --file texts.txt --output vectors.npy --resume
   zcat articles.jsonl.gz | gteway embed --input jsonl --field body > vectors.jsonl`;
 
 async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> {
@@ -74,20 +83,98 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
   if (formatName === 'npy' && flags.output === undefined && process.stdout.isTTY) {
     throw new UsageError('npy is a binary format: name a file with --output, or pipe it somewhere');
   }
+  if (flags.resume === true && flags.output === undefined) {
+    throw new UsageError('--resume goes on with an output file: name it with --output');
+  }
   const source = await textSource(args, flags);
-  const { session } = await openSession(flags);
-  let output: Output | undefined;
+  const { session, name } = await openSession(flags);
   try {
     const options = embedOptions(flags, session.info);
-    const format = vectorFormat(formatName, options.dimensions ?? session.info.dimensions, perToken);
-    output = await openOutput(flags.output, { patchable: format.patch !== undefined });
-    const embedded = embedSlices((texts, signal) => session.embed(texts, { ...options, signal }), source.groups);
-    await write(output, format, source, session.info, embedded);
-    await output.finish();
+    const work: Work = { source, session, options, formatName, perToken };
+    const file = flags.output === undefined ? undefined : await replaceableFile(flags.output);
+    if (file !== undefined) {
+      await embedIntoFile(work, file, flags, await settingsOf(work, name));
+    } else if (flags.resume === true) {
+      throw new UsageError(`--resume needs a regular file as the output; ${flags.output} is none`);
+    } else {
+      await embedOnto(work, flags.output);
+    }
   } finally {
-    await output?.discard();
     await session.close();
   }
+}
+
+interface Work {
+  readonly source: TextSource;
+  readonly session: Session;
+  readonly options: EmbedOptions;
+  readonly formatName: FormatName;
+  readonly perToken: boolean;
+}
+
+/** Onto stdout, or what cannot be replaced by another file, such as a named pipe. */
+async function embedOnto(work: Work, path: string | undefined): Promise<void> {
+  const format = formatOfWork(work, 0);
+  const output = await openOutput(path, { patchable: format.patch !== undefined });
+  try {
+    const truncation = new TruncationReport();
+    await output.write(format.head());
+    await writeRows(output, format, work, sliceSource(work.source), truncation);
+    await writeEnd(output, format);
+    await output.finish();
+    truncation.tell(work.session.info.maxTokens);
+  } finally {
+    await output.discard();
+  }
+}
+
+/** Into a file that appears when it is complete, and until then can be resumed. */
+async function embedIntoFile(
+  work: Work,
+  file: ReplaceableFile,
+  { output: path = '', resume = false }: EmbedFlags,
+  settings: Settings,
+): Promise<void> {
+  const output = await PartialOutput.open(path, file.target, file.mode, resume);
+  try {
+    const run = await ResumableRun.open(output, path, work.session, work.options, settings);
+    const source = await run.remaining(sliceSource(work.source));
+    const { texts, cut, firstCut } = run.begin;
+    const truncation = new TruncationReport(texts, cut, firstCut);
+    const format = formatOfWork(work, texts);
+    if (texts === 0) await output.write(format.head());
+    await writeRows(output, format, work, source, truncation, { textsBefore: texts, run });
+    await writeEnd(output, format);
+    await output.finish();
+    truncation.tell(work.session.info.maxTokens);
+  } finally {
+    await output.discard();
+  }
+}
+
+/** What the rows depend on, besides the texts and the weights. */
+async function settingsOf({ session, options, formatName }: Work, model: string): Promise<Settings> {
+  const { info } = session;
+  return {
+    'the model': model,
+    "the size of the model's file": (await stat(info.modelFile)).size,
+    'the engine': info.engine,
+    'the device': info.device,
+    dtype: info.dtype,
+    pooling: options.pooling ?? info.pooling,
+    normalize: options.normalize ?? true,
+    truncate: options.truncate ?? true,
+    'the number of dimensions': options.dimensions ?? info.dimensions,
+    'the format': formatName,
+  };
+}
+
+function formatOfWork({ formatName, options, session, perToken }: Work, textsBefore: number): VectorFormat {
+  return vectorFormat(formatName, {
+    dimensions: options.dimensions ?? session.info.dimensions,
+    perToken,
+    textsBefore,
+  });
 }
 
 /** The flags as options of `session.embed`. Throws UsageError for more dimensions than the model has. */
@@ -111,56 +198,41 @@ function formatOf(file: string | undefined): FormatName | undefined {
   return formatNames.find((name) => name === extension);
 }
 
-async function write(
-  output: Output,
+interface Place {
+  readonly textsBefore: number;
+  readonly run?: ResumableRun;
+}
+
+/** Embeds what the source gives, and writes it piece by piece. */
+async function writeRows(
+  output: Pick<Output, 'write'>,
   format: VectorFormat,
-  source: TextSource,
-  info: SessionInfo,
-  embedded: AsyncIterable<Embeddings>,
+  { source: { totalBytes }, session, options }: Work,
+  source: SliceSource,
+  truncation: TruncationReport,
+  { textsBefore, run }: Place = { textsBefore: 0 },
 ): Promise<void> {
-  const bar = progress('embedding', source.totalBytes);
-  const truncation = new TruncationReport();
+  const bar = progress('embedding', totalBytes, source.position?.());
+  const begin = performance.now();
   let texts = 0;
   try {
-    await output.write(format.head());
-    for await (const embeddings of embedded) {
-      for (const piece of joined(format.texts(embeddings))) await output.write(piece);
-      truncation.add(embeddings.truncated);
-      texts += embeddings.tokens.length;
-      report(bar, source, texts);
+    const slices = embedSlices(source, (slice, signal) => session.embed(slice, { ...options, signal }));
+    for await (const slice of slices) {
+      for (const piece of joined(format.texts(slice.embeddings))) await output.write(piece);
+      truncation.add(slice.embeddings.truncated);
+      texts += slice.texts.length;
+      await run?.wrote(slice.texts, truncation);
+      const rate = Math.round(texts / ((performance.now() - begin) / 1000)).toLocaleString('en');
+      bar.update(slice.position, `${(textsBefore + texts).toLocaleString('en')} texts, ${rate}/s`);
     }
-    await output.write(format.tail());
-    if (format.patch !== undefined) await output.patch(format.patch());
   } finally {
     bar.stop();
   }
-  truncation.tell(info.maxTokens);
 }
 
-function report(bar: Progress, source: TextSource, texts: number): void {
-  bar.update(source.bytesRead(), `${texts.toLocaleString('en')} texts`);
-}
-
-/** Counts the texts that were cut, and says so once at the end. */
-export class TruncationReport {
-  #texts = 0;
-  #cut = 0;
-  #first = 0;
-
-  add(truncated: readonly boolean[]): void {
-    for (const isCut of truncated) {
-      this.#texts++;
-      if (isCut && this.#cut++ === 0) this.#first = this.#texts;
-    }
-  }
-
-  tell(maxTokens: number): void {
-    if (this.#cut === 0) return;
-    note(
-      `${this.#cut} of ${this.#texts} texts had more than ${maxTokens} tokens and were cut (the first: number ` +
-        `${this.#first})`,
-    );
-  }
+async function writeEnd(output: Pick<Output, 'write' | 'patch'>, format: VectorFormat): Promise<void> {
+  await output.write(format.tail());
+  if (format.patch !== undefined) await output.patch(format.patch());
 }
 
 const pieceCharacters = 1 << 18;

@@ -1,13 +1,14 @@
 /** `gteway similarity`: how alike texts are, by the cosines of their vectors. */
 import { Command, Option } from 'commander';
-import { embedSlices } from '../../embed-stream.js';
+import { embedSlices } from '../../embed-slices.js';
 import { Embeddings } from '../../embeddings.js';
 import { similarityMatrix } from '../../similarity.js';
 import { UsageError } from '../failure.js';
-import { addInputOptions, type InputFlags, textSource } from '../input.js';
+import { addInputOptions, type InputFlags, sliceSource, textSource } from '../input.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
 import { openOutput } from '../output.js';
-import { addEmbeddingOptions, type EmbeddingFlags, embedOptions, TruncationReport } from './embed.js';
+import { TruncationReport } from '../truncation-report.js';
+import { addEmbeddingOptions, type EmbeddingFlags, embedOptions } from './embed.js';
 
 type Format = 'table' | 'json' | 'csv';
 
@@ -48,7 +49,7 @@ async function similarity(args: readonly string[], flags: SimilarityFlags): Prom
     const options = embedOptions(flags, session.info);
     const embed = (texts: readonly string[], signal: AbortSignal): Promise<Embeddings> =>
       session.embed(texts, { ...options, signal });
-    for await (const slice of embedSlices(embed, source.groups)) slices.push(slice);
+    for await (const { embeddings } of embedSlices(sliceSource(source), embed)) slices.push(embeddings);
     vectors = concatenated(slices, flags.dimensions ?? session.info.dimensions);
     if (vectors.rows < 2) throw new UsageError(`similarity needs two texts at least; there is ${vectors.rows}`);
     const truncation = new TruncationReport();

@@ -10,7 +10,7 @@ import { addModelOptions, type ModelFlags, openTokenizer } from '../model-option
 import { openOutput } from '../output.js';
 import { megabytes, progress } from '../progress.js';
 import { countTokens, cutPattern } from '../token-count.js';
-import { TruncationReport } from './embed.js';
+import { TruncationReport } from '../truncation-report.js';
 
 interface TokenizeFlags extends ModelFlags, InputFlags {
   tokens?: true;

@@ -12,13 +12,22 @@ namespace gteway::kernels {
 
 namespace scalar {
 extern const Table table;
-}
+extern const EncoderTable encoder_table;
+}  // namespace scalar
 #if defined(__x86_64__) || defined(_M_X64)
 namespace avx2 {
 extern const Table table;
-}
+extern const EncoderTable encoder_table;
+}  // namespace avx2
 namespace avx512 {
 extern const Table table;
+extern const EncoderTable encoder_table;
+}  // namespace avx512
+namespace avx512vnni {
+extern const EncoderTable encoder_table;
+}
+namespace avx512bf16 {
+extern const EncoderTable encoder_table;
 }
 #elif defined(__aarch64__) || defined(_M_ARM64)
 namespace neon {
@@ -76,7 +85,8 @@ void for_each_source(size_t first, Visit visit) {
   const std::span<const Implementation> all = implementations();
   for (const Operation& op : kOperations) {
     size_t i = first;
-    while (!all[i].supported || !op.in(*all[i].table)) ++i;  // ends: scalar is last, supported and complete
+    while (!all[i].supported || all[i].table == nullptr || !op.in(*all[i].table))
+      ++i;  // ends: scalar is last, supported and complete
     visit(op, all[i]);
   }
 }
@@ -112,17 +122,21 @@ const Choice& choice() {
 
 std::span<const Implementation> implementations() {
   [[maybe_unused]] static const cpu::Features& has = cpu::features();
+#if defined(__x86_64__) || defined(_M_X64)
+  const bool avx2 = has.avx2 && has.fma && has.f16c;
+  const bool avx512 = avx2 && has.avx512f && has.avx512bw && has.avx512dq && has.avx512vl;
+  const bool vnni = avx512 && has.avx512_vnni, bf16 = vnni && has.avx512_bf16;
+#endif
   static const std::array all {
 #if defined(__x86_64__) || defined(_M_X64)
-    Implementation{
-        "avx512",
-        has.avx512f && has.avx512bw && has.avx512dq && has.avx512vl && has.avx2 && has.fma && has.f16c,
-        &avx512::table},
-        Implementation{"avx2", has.avx2 && has.fma && has.f16c, &avx2::table},
+    Implementation{"avx512bf16", bf16, nullptr, &avx512bf16::encoder_table},
+        Implementation{"avx512vnni", vnni, nullptr, &avx512vnni::encoder_table},
+        Implementation{"avx512", avx512, &avx512::table, &avx512::encoder_table},
+        Implementation{"avx2", avx2, &avx2::table, &avx2::encoder_table},
 #elif defined(__aarch64__) || defined(_M_ARM64)
-    Implementation{"neon", has.neon, &neon::table},
+    Implementation{"neon", has.neon, &neon::table, nullptr},
 #endif
-        Implementation{"scalar", true, &scalar::table},
+        Implementation{"scalar", true, &scalar::table, &scalar::encoder_table},
   };
   return all;
 }

@@ -6,15 +6,19 @@
 #include <vector>
 
 #include "kernels/contract.hpp"
+#include "kernels/encoder_contract.hpp"
 
 namespace gteway::kernels {
 
-// One implementation per instruction set. A null member of `table` falls to the next best set that has it.
+// One implementation per instruction set. A null table, or a null member of one, falls to the next best set
+// that has it.
 struct Implementation {
-  std::string_view
-      isa;         // "scalar", "avx2", "avx512", "neon": also the folder, and the value of GTEWAY_FORCE_ISA
-  bool supported;  // this machine can run it
+  // "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon": also the folder, and the value of
+  // GTEWAY_FORCE_ISA
+  std::string_view isa;
+  bool supported;  // this machine can run it; of "amx", only that the processor has it
   const Table* table;
+  const EncoderTable* encoder;  // chosen from in encoder_kernels.hpp
 };
 
 // Those compiled for this architecture, best first; "scalar" is last, complete, and always supported.

@@ -1,0 +1,336 @@
+#include "model/graph/evaluator.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/error.hpp"
+#include "model/encoder_weights.hpp"
+
+namespace gteway::graph {
+namespace {
+
+// Operators changed their meaning between operator sets; these are the ones read.
+constexpr int64_t kOldestOpset = 11, kNewestOpset = 24;
+// Longer lists of integers are tables, not sizes.
+constexpr size_t kLongestList = 64;
+// Numbers beyond are no sizes, and leave room for the symbols.
+constexpr int64_t kLargestInteger = INT64_MAX / 2;
+// Half a unit in the last place of a constant, and then of the arithmetic that exporters do with it.
+constexpr double kFloatTolerance = 1e-6, kHalfTolerance = 1e-3, kBfloat16Tolerance = 8e-3;
+
+// Names of ONNX's and ONNX Runtime's own operators: DequantizeLinear, MatMulIntegerToFloat, QLinearAdd, …
+bool is_quantized(std::string_view op) {
+  for (const std::string_view part :
+       {"Quantize", "quantize", "MatMulInteger", "QLinear", "QAttention", "NBits"})
+    if (op.find(part) != std::string_view::npos) return true;
+  return false;
+}
+
+std::vector<int64_t> read_integers(const OnnxTensor& tensor) {
+  std::vector<int64_t> values(tensor.elements);
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (tensor.type == OnnxType::kInt64) {
+      std::memcpy(&values[i], tensor.data + 8 * i, 8);
+    } else if (tensor.type == OnnxType::kInt32) {
+      int32_t value = 0;
+      std::memcpy(&value, tensor.data + 4 * i, 4);
+      values[i] = value;
+    } else {
+      values[i] = std::to_integer<int>(tensor.data[i]) != 0;
+    }
+  }
+  return values;
+}
+
+}  // namespace
+
+Evaluator::Evaluator(const OnnxModel& model, const std::string& path) : model_(model), path_(path) {
+  if (model.opset < kOldestOpset || model.opset > kNewestOpset)
+    throw Error(ErrorCode::kModelUnsupported, path + ": operator set " + std::to_string(model.opset) +
+                                                  "; the encoder reads " + std::to_string(kOldestOpset) +
+                                                  " to " + std::to_string(kNewestOpset));
+  place_inputs();
+}
+
+// Roles are those that gteway gives every model: engine/ort feeds inputs by the same names.
+void Evaluator::place_inputs() {
+  for (const OnnxPort& port : model_.inputs) {
+    if (model_.initializers.contains(port.name)) continue;
+    const std::string name = path_ + ": input '" + std::string(port.name) + "'";
+    if (port.type != OnnxType::kInt64 && port.type != OnnxType::kInt32)
+      throw Error(ErrorCode::kModelUnsupported, name + " is not of type int64 or int32");
+    if (!port.has_shape || port.dims.size() != 2 || port.dims[0].has_value() || port.dims[1].has_value())
+      throw Error(ErrorCode::kModelUnsupported, name + " has not the shape [batch, sequence], both free");
+    const std::vector<Dim> shape = {kBatch, kSequence};
+    TermId term = 0;
+    if (port.name == "input_ids") {
+      term = make(Kind::kIds, Element::kInteger, {}, shape);
+    } else if (port.name == "attention_mask") {
+      term = make(Kind::kMask, Element::kInteger, {}, shape, {0, 1});
+    } else if (port.name == "token_type_ids") {
+      term = make(Kind::kZeros, Element::kInteger, {}, shape);
+    } else if (port.name == "position_ids") {
+      term = make(Kind::kPositions, Element::kInteger, {}, shape, {kLargestInteger});
+    } else {
+      throw Error(ErrorCode::kModelUnsupported, name + " is not one a text encoder takes");
+    }
+    if (!values_.emplace(port.name, term).second)
+      throw Error(ErrorCode::kModelInvalid, name + " is there twice");
+  }
+}
+
+TermId Evaluator::evaluate(std::string_view name) {
+  const std::vector<bool> needed = find_needed(name);
+  for (size_t i = 0; i < needed.size(); ++i)
+    if (needed[i] && is_quantized(model_.nodes[i].op))
+      unsupported(i, "the model is quantised: ONNX Runtime runs it");
+  for (size_t i = 0; i < needed.size(); ++i)
+    if (needed[i]) run(i);
+  const auto found = values_.find(name);
+  if (found == values_.end())
+    throw Error(ErrorCode::kModelInvalid, path_ + ": nothing computes '" + std::string(name) + "'");
+  return found->second;
+}
+
+// Nodes come in an order in which they can be run, so one walk backwards finds all that `name` depends on.
+std::vector<bool> Evaluator::find_needed(std::string_view name) const {
+  std::unordered_map<std::string_view, bool> wanted = {{name, true}};
+  std::vector<bool> needed(model_.nodes.size());
+  for (size_t i = model_.nodes.size(); i-- > 0;) {
+    const OnnxNode& candidate = model_.nodes[i];
+    for (const std::string_view output : candidate.outputs)
+      if (!output.empty() && wanted.contains(output)) needed[i] = true;
+    if (!needed[i]) continue;
+    for (const std::string_view used : candidate.inputs)
+      if (!used.empty()) wanted.emplace(used, true);
+  }
+  return needed;
+}
+
+void Evaluator::run(size_t index) {
+  current_ = index;
+  if (!node().domain.empty() && node().domain != "ai.onnx")
+    refuse("an operator of the domain " + std::string(node().domain));
+  for (const OnnxAttribute& attribute : node().attributes)
+    if (attribute.has_graph) refuse("it has a graph of its own");
+  const auto found = operators().find(node().op);
+  if (found == operators().end()) refuse("the encoder has no such operator");
+  if (node().outputs.empty() || node().outputs[0].empty()) refuse("it has no output");
+  const TermId result = (this->*found->second)();
+  const std::string_view name = node().outputs[0];
+  if (model_.initializers.contains(name) || !values_.emplace(name, result).second)
+    throw Error(ErrorCode::kModelInvalid, path_ + ": '" + std::string(name) + "' is computed twice");
+}
+
+void Evaluator::unsupported(size_t index, const std::string& reason) const {
+  std::string where = path_;
+  if (index < model_.nodes.size()) {
+    const OnnxNode& at = model_.nodes[index];
+    const std::string_view name = !at.name.empty() ? at.name : at.outputs.empty() ? "" : at.outputs[0];
+    where += ": node '" + std::string(name) + "' (" + std::string(at.op) + ")";
+  }
+  throw Error(ErrorCode::kModelUnsupported, where + ": " + reason);
+}
+
+bool Evaluator::has_input(size_t index) const {
+  return index < node().inputs.size() && !node().inputs[index].empty();
+}
+
+TermId Evaluator::input(size_t index) const {
+  if (!has_input(index)) refuse("input " + std::to_string(index) + " is missing");
+  const std::string_view name = node().inputs[index];
+  if (const auto found = values_.find(name); found != values_.end()) return found->second;
+  // Constants are made when they are used; nothing else of the evaluator changes by it.
+  if (const auto found = model_.initializers.find(name); found != model_.initializers.end())
+    return const_cast<Evaluator*>(this)->constant(found->second);
+  refuse("its input '" + std::string(name) + "' is computed by nothing before it");
+}
+
+void Evaluator::expect_inputs(size_t least, size_t most) const {
+  if (node().inputs.size() < least || node().inputs.size() > most)
+    refuse("it has " + std::to_string(node().inputs.size()) + " inputs");
+}
+
+int64_t Evaluator::integer_attribute(std::string_view name, int64_t fallback) const {
+  const OnnxAttribute* attribute = node().attribute(name);
+  if (attribute == nullptr) return fallback;
+  if (!attribute->integer) refuse("attribute '" + std::string(name) + "' is no integer");
+  return *attribute->integer;
+}
+
+double Evaluator::float_attribute(std::string_view name, double fallback) const {
+  const OnnxAttribute* attribute = node().attribute(name);
+  if (attribute == nullptr) return fallback;
+  if (!attribute->number) refuse("attribute '" + std::string(name) + "' is no number");
+  return *attribute->number;
+}
+
+std::optional<std::vector<int64_t>> Evaluator::axes(std::string_view attribute, size_t input_index) const {
+  const OnnxAttribute* given = node().attribute(attribute);
+  if (given != nullptr && has_input(input_index)) refuse("it has " + std::string(attribute) + " twice");
+  if (given != nullptr) return given->integers;
+  if (!has_input(input_index)) return std::nullopt;
+  return integers_of(input(input_index));
+}
+
+size_t Evaluator::axis_of(int64_t axis, size_t rank) const {
+  const auto size = static_cast<int64_t>(rank);
+  if (axis < -size || axis >= size) refuse("axis " + std::to_string(axis) + " does not exist");
+  return static_cast<size_t>(axis < 0 ? axis + size : axis);
+}
+
+const std::vector<int64_t>& Evaluator::integers_of(TermId id) const {
+  if (!is(id, Kind::kIntegers)) refuse("it wants integers that are known before the model runs");
+  return terms_[id].integers;
+}
+
+TermId Evaluator::constant(const OnnxTensor& tensor) {
+  if (tensor.data == nullptr) refuse("the tensor '" + std::string(tensor.name) + "' " + tensor.reason);
+  Term term;
+  term.shape.assign(tensor.dims.begin(), tensor.dims.end());
+  term.node = current_;
+  const bool is_real = tensor.type == OnnxType::kFloat || tensor.type == OnnxType::kFloat16 ||
+                       tensor.type == OnnxType::kBfloat16;
+  if (tensor.type == OnnxType::kDouble)
+    refuse("the tensor '" + std::string(tensor.name) + "' is of type double");
+  if (is_real && tensor.elements == 1) {
+    const Tensor view{.data = tensor.data,
+                      .type = tensor.type == OnnxType::kFloat     ? ElementType::kF32
+                              : tensor.type == OnnxType::kFloat16 ? ElementType::kF16
+                                                                  : ElementType::kBf16,
+                      .elements = 1};
+    float value = 0;
+    view.read(0, 1, &value);
+    term.kind = Kind::kNumber;
+    term.number = value;
+    term.tolerance = tensor.type == OnnxType::kFloat     ? kFloatTolerance
+                     : tensor.type == OnnxType::kFloat16 ? kHalfTolerance
+                                                         : kBfloat16Tolerance;
+    return terms_.intern(std::move(term));
+  }
+  if (is_real) {
+    term.kind = Kind::kTensor;
+    term.tensor = &tensor;
+    term.integers = {0};
+    return terms_.intern(std::move(term));
+  }
+  term.element = tensor.type == OnnxType::kBool ? Element::kBoolean : Element::kInteger;
+  const std::vector<int64_t> values = read_integers(tensor);
+  for (const int64_t value : values)
+    if (value < -kLargestInteger)
+      refuse("the tensor '" + std::string(tensor.name) + "' has integers out of range");
+  if (term.shape.size() <= 1 && values.size() <= kLongestList) {
+    term.kind = Kind::kIntegers;
+    term.integers = values;
+    return terms_.intern(std::move(term));
+  }
+  // A table of one row: positions, or token types.
+  const auto columns = static_cast<size_t>(tensor.dims.empty() ? 1 : tensor.dims.back());
+  bool zeros = true, counting = columns == values.size();
+  for (size_t i = 0; i < values.size(); ++i) {
+    zeros = zeros && values[i] == 0;
+    counting = counting && values[i] == static_cast<int64_t>(i);
+  }
+  if (!zeros && !counting)
+    refuse("the integers of '" + std::string(tensor.name) + "' are neither 0, 1, 2, … nor all 0");
+  term.kind = counting ? Kind::kIota : Kind::kZeros;
+  return terms_.intern(std::move(term));
+}
+
+TermId Evaluator::make(Kind kind, Element element, std::vector<TermId> operands, std::vector<Dim> shape,
+                       std::vector<int64_t> integers, double number, double tolerance) {
+  Term term;
+  term.kind = kind;
+  term.element = element;
+  term.operands = std::move(operands);
+  term.shape = std::move(shape);
+  term.integers = std::move(integers);
+  term.number = number;
+  term.tolerance = tolerance;
+  term.node = current_;
+  return terms_.intern(std::move(term));
+}
+
+TermId Evaluator::elementwise(Kind kind, TermId x, double number, double tolerance) {
+  return make(kind, Element::kReal, {x}, terms_[x].shape, {}, number, tolerance);
+}
+
+TermId Evaluator::scale(TermId x, double factor, double tolerance) {
+  if (terms_[x].element != Element::kReal) refuse("it scales what is no real number");
+  const Scaled before = unscale(x);
+  const double product = before.factor * factor;
+  const double widest = std::max(before.tolerance, tolerance);
+  if (!std::isfinite(product) || product == 0) refuse("its factor is " + std::to_string(product));
+  if (near(product, 1, widest)) return before.base;
+  return elementwise(Kind::kScaled, before.base, product, widest);
+}
+
+Evaluator::Scaled Evaluator::unscale(TermId x) const {
+  const Term& term = terms_[x];
+  if (term.kind != Kind::kScaled) return {x, 1, 0};
+  return {term.operands[0], term.number, term.tolerance};
+}
+
+std::vector<Dim> Evaluator::broadcast(const std::vector<Dim>& a, const std::vector<Dim>& b) const {
+  const size_t rank = std::max(a.size(), b.size());
+  std::vector<Dim> shape(rank);
+  for (size_t i = 1; i <= rank; ++i) {
+    const Dim x = i <= a.size() ? a[a.size() - i] : 1;
+    const Dim y = i <= b.size() ? b[b.size() - i] : 1;
+    if (x != y && x != 1 && y != 1) refuse("the shapes of its inputs do not fit");
+    shape[rank - i] = x == 1 ? y : x;
+  }
+  return shape;
+}
+
+bool Evaluator::near(double value, double expected, double tolerance) {
+  return std::fabs(value - expected) <= std::max(tolerance, kFloatTolerance) * std::fabs(expected);
+}
+
+const Term& Evaluator::number_beside(TermId number, TermId x) const {
+  const Term& term = terms_[number];
+  if (term.kind != Kind::kNumber || term.shape.size() > terms_[x].shape.size())
+    refuse("its number would change the shape of its other input");
+  return term;
+}
+
+const std::unordered_map<std::string_view, Evaluator::Operator>& Evaluator::operators() {
+  using E = Evaluator;
+  static const std::unordered_map<std::string_view, Operator> all = {
+      {"Add", &E::add},
+      {"Cast", &E::cast},
+      {"Concat", &E::concat},
+      {"Constant", &E::constant_node},
+      {"ConstantOfShape", &E::constant_of_shape},
+      {"Div", &E::divide},
+      {"Equal", &E::equal},
+      {"Erf", &E::error_function},
+      {"Expand", &E::expand},
+      {"Gather", &E::gather},
+      {"Gelu", &E::gelu},
+      {"Identity", &E::identity},
+      {"IsNaN", &E::is_nan},
+      {"LayerNormalization", &E::layer_normalization},
+      {"MatMul", &E::matrix_product},
+      {"Mul", &E::multiply},
+      {"Not", &E::logical_not},
+      {"Pow", &E::power},
+      {"Range", &E::range},
+      {"ReduceMean", &E::reduce_mean},
+      {"Reshape", &E::reshape},
+      {"Shape", &E::shape_of},
+      {"Slice", &E::slice},
+      {"Softmax", &E::softmax},
+      {"Sqrt", &E::square_root},
+      {"Squeeze", &E::squeeze},
+      {"Sub", &E::subtract},
+      {"Tanh", &E::hyperbolic_tangent},
+      {"Transpose", &E::transpose},
+      {"Unsqueeze", &E::unsqueeze},
+      {"Where", &E::where},
+  };
+  return all;
+}
+
+}  // namespace gteway::graph

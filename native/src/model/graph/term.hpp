@@ -1,0 +1,106 @@
+// What a value of an ONNX graph means. Every value is given one term, built by its node from the terms of its
+// inputs, and each kind of term stands for exactly one formula: a graph whose output has the term of an
+// encoder computes that encoder, however it is written. Terms that mean the same are one term, so equality is
+// equality of numbers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "model/onnx_model.hpp"
+
+namespace gteway::graph {
+
+// A size: a number, or one of two that only a request knows. No file may hold these as numbers (Evaluator
+// checks).
+using Dim = int64_t;
+constexpr Dim kBatch = INT64_MIN + 1;
+constexpr Dim kSequence = INT64_MIN + 2;
+constexpr bool is_symbol(Dim dim) { return dim == kBatch || dim == kSequence; }
+
+using TermId = size_t;
+
+enum class Kind {
+  // Known when the model is loaded
+  kTensor,  // float elements of the file; `integers` {1}: transposed, so element (i, j) is the file's (j, i)
+  kNumber,  // one float: `number`
+  kIntegers,  // integers or booleans of rank 0 or 1: `integers`, sizes of the request among them
+  kIota,      // 0, 1, 2, … along the last dimension
+  kZeros,     // integers that are all 0
+
+  // Tokens. `integers` of a mask: for each dimension 0 where it is the batch, 1 the sequence, -1 where all
+  // are alike
+  kIds,
+  kPositions,  // 0, 1, 2, … along the last dimension; `integers` {how many the graph has}
+  kMask,       // 1 or true where a token is real
+  kPadding,    // 1 - mask
+
+  // Any x; `number` is what the formula says
+  kScaled,          // number × x
+  kSquare,          // x²
+  kCube,            // x³
+  kErf,             // erf(x / √2)
+  kOnePlusErf,      // 1 + erf(x / √2)
+  kTanhPolynomial,  // x + 0.044715 x³
+  kOnePlusSquare,   // 1 + 0.044715 x²
+  kTanh,            // tanh(√(2/π) (x + 0.044715 x³))
+  kOnePlusTanh,     // 1 + that
+  kGeluErf,         // x/2 (1 + erf(x / √2))
+  kGeluTanh,        // x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))
+
+  // LayerNorm of x over the last dimension
+  kMean,         // mean(x)
+  kCentred,      // x - mean(x)
+  kVariance,     // mean((x - mean(x))²)
+  kVarianceEps,  // variance + number
+  kDeviation,    // √(variance + number)
+  kUnit,         // (x - mean(x)) / √(variance + number)
+  kUnitGamma,    // unit(x) gamma
+  kNorm,         // unit(x) gamma + beta:  x, gamma, beta
+
+  // The network
+  kLookup,         // rows of a table:  table, indices
+  kSum,            // a + b, unordered: operands ascending; `integers` {summands}
+  kProduct,        // x W:  x, W
+  kLinear,         // x W + b:  x, W, b
+  kHeads,          // [batch, sequence, heads, size]; `integers`: which of these each dimension is
+  kScores,         // Q Kᵀ of each head:  q, k as [batch, sequence, hidden]; `integers` {heads, size}
+  kMaskedScores,   // scores / √size, the padding's made hopeless
+  kProbabilities,  // softmax of these over the keys
+  kIsNan,          // whether x is NaN
+  kMixed,          // probabilities × V of each head:  probabilities, v; `integers` as of kHeads
+  kMerged,         // the same as [batch, sequence, hidden]
+};
+
+enum class Element { kInteger, kBoolean, kReal };
+
+struct Term {
+  Kind kind{};
+  Element element = Element::kReal;
+  std::vector<TermId> operands;
+  std::vector<Dim> shape;
+  std::vector<int64_t> integers;
+  double number = 0;
+  const OnnxTensor* tensor = nullptr;
+  // How far `number` may be off, relatively: constants of a half-precision graph are rounded. Not part of
+  // identity.
+  double tolerance = 0;
+  size_t node = SIZE_MAX;  // that made it first, for messages. Not part of identity.
+};
+
+class Terms {
+ public:
+  // The one term that equals `term`.
+  TermId intern(Term term);
+  const Term& operator[](TermId id) const { return terms_[id]; }
+
+ private:
+  std::deque<Term> terms_;  // references into it last
+  std::unordered_map<std::string, TermId> known_;
+};
+
+}  // namespace gteway::graph
