@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/engine.hpp"
 #include "model/encoder_weights.hpp"
 
 namespace gteway {
@@ -13,5 +14,9 @@ namespace gteway {
 // The last layer's output for one sequence, row-major [ids.size(), hidden]. Ids are below the vocabulary, at
 // most config.positions of them; throws Error{kInvalidArgument} otherwise.
 std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids);
+
+// The least cosine between a token's row of `engine` and of the reference, for one text of four tokens: what
+// a load checks the packing and the kernels with. -1 where a row has a NaN. Throws what embed() throws.
+double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights);
 
 }  // namespace gteway

@@ -1,0 +1,181 @@
+// Where the time of the packed encoder goes, and how near its products come to what the processor can do.
+//
+//   cmake --build build/tests --target gteway_encoder_bench
+//   build/tests/gteway_encoder_bench [--model weights-file [config.json]] [--dtype fp32,bf16,int8] [--only
+//   kernels|passes]
+//
+// Without --model, random weights of gte-small's shape: speed does not depend on the values. GTEWAY_FORCE_ISA
+// chooses the instruction set. Rates are the best of many short samples, on an idle machine.
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <random>
+#include <string>
+#include <thread>
+
+#include "base/error.hpp"
+#include "cpu/features.hpp"
+#include "engine/encoder/encoder_engine.hpp"
+#include "engine/encoder/forward.hpp"
+#include "engine/encoder/random_encoder.hpp"
+#include "engine/encoder/reference.hpp"
+#include "model/encoder_reader.hpp"
+
+namespace {
+
+using namespace gteway;
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The shortest of `samples` calls.
+template <class F>
+double best_of(int samples, F&& call) {
+  double best = 1e9;
+  for (int i = 0; i < samples; ++i) {
+    const auto start = Clock::now();
+    call();
+    best = std::min(best, seconds_since(start));
+  }
+  return best;
+}
+
+constexpr EncoderConfig kGteSmall{.vocabulary = 30522,
+                                  .positions = 512,
+                                  .token_types = 2,
+                                  .hidden = 384,
+                                  .layers = 12,
+                                  .heads = 12,
+                                  .head_size = 32,
+                                  .intermediate = 1536,
+                                  .activation = Activation::kGeluErf,
+                                  .layer_norm_epsilon = 1e-12F};
+
+// Sequences of `length` tokens, `tokens` of them all together.
+struct Batch {
+  Batch(const EncoderConfig& config, size_t length, size_t tokens) {
+    std::mt19937 generator(7);
+    offsets.push_back(0);
+    while (ids.size() + length <= std::max(tokens, length)) {
+      for (size_t i = 0; i < length; ++i)
+        ids.push_back(static_cast<int32_t>(generator() % config.vocabulary));
+      offsets.push_back(static_cast<uint32_t>(ids.size()));
+    }
+  }
+  RaggedBatch get() const { return {ids, offsets}; }
+  std::vector<int32_t> ids;
+  std::vector<uint32_t> offsets;
+};
+
+double flops(const EncoderConfig& config, size_t length, size_t tokens) {
+  const double hidden = static_cast<double>(config.hidden), inner = static_cast<double>(config.intermediate);
+  const double products = 2 * (4 * hidden * hidden + 2 * hidden * inner);
+  const double attention = 4 * static_cast<double>(length) * hidden;
+  return (products + attention) * static_cast<double>(config.layers * tokens);
+}
+
+void bench_passes(const EncoderWeights& weights, const std::string& dtype) {
+  const EncoderConfig& config = weights.config;
+  if (const auto reason = encoder_unavailable(config, dtype)) {
+    std::printf("%s: %s\n", dtype.c_str(), reason->c_str());
+    return;
+  }
+  const auto start = Clock::now();
+  const auto packed = pack_encoder(weights, dtype, 2);
+  const double pack_1 = seconds_since(start);
+  std::printf("\n%s: packed in %.0f ms on 2 threads, %.1f MB\n", dtype.c_str(), pack_1 * 1e3,
+              static_cast<double>(packed_bytes(*packed)) / 1e6);
+
+  std::printf("%8s %8s %10s %8s | %%", "length", "tokens", "tokens/s", "GFLOP/s");
+  for (const auto name : PhaseTimes::kNames)
+    std::printf(" %10.*s", static_cast<int>(name.size()), name.data());
+  std::printf("\n");
+  const std::atomic<bool> terminated = false;
+  for (const auto& [length, tokens] : {std::pair<size_t, size_t>{8, 8},
+                                       {16, 256},
+                                       {32, 256},
+                                       {64, 128},
+                                       {64, 256},
+                                       {64, 512},
+                                       {128, 256},
+                                       {128, 512},
+                                       {256, 256},
+                                       {512, 512}}) {
+    const Batch batch(config, length, tokens);
+    Workspace workspace;
+    workspace.reserve(*packed, batch.ids.size(), length, 1);
+    Barrier barrier(1);
+    double best = 1e9;
+    PhaseTimes best_times;
+    for (int i = 0; i < 12; ++i) {
+      PhaseTimes times;
+      std::atomic<bool> stop = false;
+      const auto begin = Clock::now();
+      forward(*packed, batch.get(), workspace, terminated, stop, Member(0, 1, barrier), &times);
+      const double taken = seconds_since(begin);
+      if (taken < best) best = taken, best_times = times;
+    }
+    const double count = static_cast<double>(batch.ids.size());
+    std::printf("%8zu %8zu %10.0f %8.0f |  ", length, batch.ids.size(), count / best,
+                flops(config, length, batch.ids.size()) / best / 1e9);
+    for (const double value : best_times.seconds) std::printf(" %10.1f", 100 * value / best);
+    std::printf("\n");
+  }
+
+  const auto engine = make_encoder(packed, {.dtype = dtype, .threads = 2, .max_batch_tokens = 0});
+  std::printf("one text, ms on 1 and 2 threads:");
+  for (const size_t length : {8, 32, 128, 512}) {
+    const Batch batch(config, length, length);
+    std::vector<float> out(config.hidden);
+    std::printf("  %zu tokens", length);
+    for (const size_t threads : {1, 2})
+      std::printf(" %.2f",
+                  1e3 * best_of(25, [&] { engine->embed(batch.get(), Pooling::kMean, true, threads, out); }));
+  }
+  std::printf("\n");
+
+  // Two threads with batches of their own.
+  const Batch batch(config, 64, 256);
+  const auto work = [&](int rounds) {
+    std::vector<float> out(batch.get().size() * config.hidden);
+    for (int i = 0; i < rounds; ++i) engine->embed(batch.get(), Pooling::kMean, true, 1, out);
+  };
+  const double both = best_of(5, [&] {
+    std::thread other(work, 10);
+    work(10);
+    other.join();
+  });
+  std::printf("two threads, texts of 64 tokens: %.0f tokens/s\n",
+              20.0 * static_cast<double>(batch.ids.size()) / both);
+  std::printf("least cosine to the reference: %.7f\n", least_cosine_to_reference(*engine, weights));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  std::vector<std::string> model, dtypes = {"fp32", "bf16", "int8"};
+  for (int i = 1; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--model") == 0)
+      while (i + 1 < argc && argv[i + 1][0] != '-') model.emplace_back(argv[++i]);
+    else if (std::strcmp(argv[i], "--dtype") == 0 && i + 1 < argc)
+      dtypes = {argv[++i]};
+  }
+  std::printf("%s, %.*s\n", cpu::brand().c_str(), static_cast<int>(kernels::encoder_kernels().isa.size()),
+              kernels::encoder_kernels().isa.data());
+  std::unique_ptr<test::RandomEncoder> random;
+  EncoderWeights weights;
+  if (model.empty()) {
+    random = std::make_unique<test::RandomEncoder>(kGteSmall, false);
+    weights = random->weights;
+  } else {
+    weights = read_encoder(model[0], model.size() > 1 ? model[1] : "");
+  }
+  for (const std::string& dtype : dtypes) bench_passes(weights, dtype);
+  return 0;
+} catch (const Error& error) {
+  std::fprintf(stderr, "%s\n", error.what());
+  return 1;
+}

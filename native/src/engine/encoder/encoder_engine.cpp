@@ -1,0 +1,143 @@
+#include "engine/encoder/encoder_engine.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "base/error.hpp"
+#include "engine/encoder/forward.hpp"
+
+namespace gteway {
+namespace {
+
+// See native/src/kernels/README.md for what other sizes cost.
+constexpr size_t kBatchTokens = 256;
+
+class EncoderEngine final : public Engine {
+ public:
+  EncoderEngine(std::shared_ptr<const PackedEncoder> packed, const EncoderOptions& options)
+      : packed_(std::move(packed)),
+        info_{.engine = "encoder",
+              .device = "cpu",
+              .dtype = packed_->dtype,
+              .dimensions = packed_->config.hidden},
+        cost_{.padded = false,
+              .max_batch_tokens = options.max_batch_tokens > 0 ? options.max_batch_tokens : kBatchTokens},
+        crew_(std::max<size_t>(options.threads, 1) - 1) {}
+
+  const EngineInfo& info() const noexcept override { return info_; }
+  const CostModel& cost() const noexcept override { return cost_; }
+
+  void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, size_t threads,
+             std::span<float> out) override {
+    if (terminated_) throw Error(ErrorCode::kAborted, "the session is closing");
+    if (batch.size() == 0) return;
+    const size_t longest = check(batch, pooling, out.size());
+
+    std::unique_lock crew_lock(crew_mutex_, std::defer_lock);
+    if (threads > 1 && !crew_lock.try_lock()) threads = 1;  // another batch has the helpers
+    std::unique_ptr<Workspace> workspace = take_workspace();
+    bool completed = false;
+    std::atomic<bool> stop = false;
+    workspace->reserve(*packed_, batch.tokens(), longest, threads);
+    if (threads == 1) {
+      Barrier barrier(1);
+      completed = forward(*packed_, batch, *workspace, terminated_, stop, Member(0, 1, barrier));
+    } else {
+      crew_.run(threads, [&](Member member) {
+        const bool all = forward(*packed_, batch, *workspace, terminated_, stop, member);
+        if (member.index() == 0) completed = all;
+      });
+      crew_lock.unlock();
+    }
+    if (completed) pool(batch, workspace->x, pooling, normalize, out.data());
+    give_back(std::move(workspace));
+    if (!completed) throw Error(ErrorCode::kAborted, "the session is closing");
+  }
+
+  void terminate() noexcept override { terminated_ = true; }
+
+ private:
+  // The longest sequence's tokens. Throws where the batch is none that this encoder can run.
+  size_t check(const RaggedBatch& batch, Pooling pooling, size_t floats) const {
+    const EncoderConfig& config = packed_->config;
+    size_t longest = 0;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (batch.offsets[i + 1] < batch.offsets[i] || batch.offsets[i + 1] > batch.tokens() ||
+          batch.length(i) == 0)
+        throw Error(ErrorCode::kInvalidArgument,
+                    "sequence " + std::to_string(i) + " of the batch has no tokens");
+      longest = std::max(longest, batch.length(i));
+    }
+    if (batch.offsets.front() != 0 || batch.offsets.back() != batch.tokens())
+      throw Error(ErrorCode::kInvalidArgument, "the batch's offsets do not cover its tokens");
+    if (longest > config.positions)
+      throw Error(ErrorCode::kTextTooLong, "a text has " + std::to_string(longest) +
+                                               " tokens, and the model has positions for " +
+                                               std::to_string(config.positions));
+    for (const int32_t id : batch.ids)
+      if (id < 0 || static_cast<size_t>(id) >= config.vocabulary)
+        throw Error(ErrorCode::kInvalidArgument, "token id " + std::to_string(id) +
+                                                     " is not below the vocabulary of " +
+                                                     std::to_string(config.vocabulary));
+    const size_t rows = pooling == Pooling::kNone ? batch.tokens() : batch.size();
+    if (floats < rows * config.hidden)
+      throw Error(ErrorCode::kInvalidArgument, "the output has room for " + std::to_string(floats) +
+                                                   " numbers, and " + std::to_string(rows * config.hidden) +
+                                                   " are asked for");
+    return longest;
+  }
+
+  void pool(const RaggedBatch& batch, const Rows& rows, Pooling pooling, bool normalize, float* to) const {
+    const kernels::Table& kernel = kernels::active();
+    const size_t dims = packed_->config.hidden;
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const float* const first = reinterpret_cast<const float*>(rows.row(batch.offsets[i]));
+      const size_t count = pooling == Pooling::kNone ? batch.length(i) : 1;
+      if (pooling == Pooling::kMean)
+        kernel.pool_mean_f32(first, batch.length(i), rows.stride / sizeof(float), dims, to);
+      else
+        for (size_t r = 0; r < count; ++r)
+          std::copy_n(reinterpret_cast<const float*>(rows.row(batch.offsets[i] + r)), dims, to + r * dims);
+      for (size_t r = 0; normalize && r < count; ++r) kernel.l2_normalize_f32(to + r * dims, dims);
+      to += count * dims;
+    }
+  }
+
+  std::unique_ptr<Workspace> take_workspace() {
+    const std::lock_guard lock(idle_mutex_);
+    if (idle_.empty()) return std::make_unique<Workspace>();
+    std::unique_ptr<Workspace> workspace = std::move(idle_.back());
+    idle_.pop_back();
+    return workspace;
+  }
+
+  void give_back(std::unique_ptr<Workspace> workspace) {
+    const std::lock_guard lock(idle_mutex_);
+    idle_.push_back(std::move(workspace));
+  }
+
+  const std::shared_ptr<const PackedEncoder> packed_;
+  const EngineInfo info_;
+  const CostModel cost_;
+  std::atomic<bool> terminated_ = false;
+  std::mutex idle_mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_;  // as many as calls ran at once, at most
+  std::mutex crew_mutex_;
+  Crew crew_;
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> make_encoder(std::shared_ptr<const PackedEncoder> packed,
+                                     const EncoderOptions& options) {
+  return std::make_unique<EncoderEngine>(std::move(packed), options);
+}
+
+std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options) {
+  return make_encoder(pack_encoder(weights, options.dtype, options.threads), options);
+}
+
+}  // namespace gteway

@@ -1,0 +1,64 @@
+// Encoders with made-up weights, of any shape.
+#pragma once
+
+#include <cmath>
+#include <deque>
+#include <random>
+#include <vector>
+
+#include "model/encoder_weights.hpp"
+
+namespace gteway::test {
+
+// Owns the numbers its `weights` point to.
+class RandomEncoder {
+ public:
+  RandomEncoder(const EncoderConfig& config, bool out_major, uint32_t seed = 1) : generator_(seed) {
+    const size_t hidden = config.hidden;
+    weights.config = config;
+    weights.words = make(config.vocabulary * hidden, 0.05F);
+    weights.positions = make(config.positions * hidden, 0.02F);
+    weights.token_types = make(config.token_types * hidden, 0.02F);
+    weights.embedding_norm = norm(hidden);
+    for (size_t i = 0; i < config.layers; ++i) {
+      EncoderLayer layer;
+      layer.query = linear(hidden, hidden, out_major);
+      layer.key = linear(hidden, hidden, out_major);
+      layer.value = linear(hidden, hidden, out_major);
+      layer.attention_output = linear(hidden, hidden, out_major);
+      layer.attention_norm = norm(hidden);
+      layer.up = linear(hidden, config.intermediate, out_major);
+      layer.down = linear(config.intermediate, hidden, out_major);
+      layer.output_norm = norm(hidden);
+      weights.layers.push_back(layer);
+    }
+  }
+  RandomEncoder(const RandomEncoder&) = delete;
+  RandomEncoder& operator=(const RandomEncoder&) = delete;
+
+  // The numbers behind a tensor, to be spoilt.
+  std::vector<float>& numbers(const Tensor& tensor) {
+    for (std::vector<float>& values : storage_)
+      if (reinterpret_cast<const std::byte*>(values.data()) == tensor.data) return values;
+    return storage_.front();
+  }
+
+  EncoderWeights weights;
+
+ private:
+  Tensor make(size_t count, float deviation, float mean = 0) {
+    std::normal_distribution<float> normal(mean, deviation);
+    std::vector<float>& values = storage_.emplace_back(count);
+    for (float& value : values) value = normal(generator_);
+    return {reinterpret_cast<const std::byte*>(values.data()), ElementType::kF32, count};
+  }
+  LayerNorm norm(size_t dims) { return {make(dims, 0.1F, 1), make(dims, 0.1F)}; }
+  Linear linear(size_t in, size_t out, bool out_major) {
+    return {make(in * out, 1.2F / std::sqrt(static_cast<float>(in))), out_major, in, out, make(out, 0.1F)};
+  }
+
+  std::mt19937 generator_;
+  std::deque<std::vector<float>> storage_;
+};
+
+}  // namespace gteway::test
