@@ -55,6 +55,10 @@ test('object files of each instruction set export their kernels and their table,
     }
   }
   expect(unexpected).toEqual([]);
-  for (const [isa, names] of exported) expect(tableNames.some((name) => names.has(name)), isa).toBe(true);
+  for (const [isa, names] of exported)
+    expect(
+      tableNames.some((name) => names.has(name)),
+      isa,
+    ).toBe(true);
   expect([...(exported.get('scalar') ?? [])].toSorted()).toEqual([...kernelNames(), ...tableNames].toSorted());
 });
