@@ -1,6 +1,7 @@
 // The engine in the addon, through the C ABI, on the emulated library.
 #include "engine/cuda/cuda_engine.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -68,7 +69,15 @@ TEST("cuda engine: a device that computes something else is not used") {
   broken = *gteway_cuda_api(GTEWAY_CUDA_ABI);
   broken.embed = [](GtewayCudaModel* model, const GtewayCudaBatch* batch, GtewayCudaStatus* status) {
     const int32_t code = gteway_cuda_api(GTEWAY_CUDA_ABI)->embed(model, batch, status);
-    for (uint32_t c = 0; c < 128; ++c) batch->out[40 * 128 + c] = -batch->out[40 * 128 + c];
+    if (batch->layers != 0)  // every token's row: one of the third text
+      for (uint32_t c = 0; c < 128; ++c) batch->out[40 * 128 + c] = -batch->out[40 * 128 + c];
+    return code;
+  };
+  CHECK_THROWS(Error, make_cuda_encoder(encoder.weights, broken, {}), "not those of the model");
+  // Lone texts run as graphs: another way to be wrong.
+  broken.embed = [](GtewayCudaModel* model, const GtewayCudaBatch* batch, GtewayCudaStatus* status) {
+    const int32_t code = gteway_cuda_api(GTEWAY_CUDA_ABI)->embed(model, batch, status);
+    if (batch->sequences == 1) std::reverse(batch->out, batch->out + 128);
     return code;
   };
   CHECK_THROWS(Error, make_cuda_encoder(encoder.weights, broken, {}), "not those of the model");
