@@ -1,53 +1,19 @@
 /** A session with an embedding model: finds the model's files, loads it natively, and turns calls into native ones. */
-import type { NativeEmbedded, NativeLoaded, NativeSession } from '../types/binding.js';
+import type { NativeEmbedded, NativeSession } from '../types/binding.js';
 import { onAbort } from './abort-listeners.js';
 import { withDeadline } from './deadline.js';
 import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed-options.js';
 import { embedList, type SliceBounds, sliceBounds } from './embed-list.js';
 import { Embeddings } from './embeddings.js';
+import { type Loaded, loadEngine, type SessionInfo } from './engine-loading.js';
 import { type ErrorCode, GtewayError } from './errors.js';
 import { LoadingQueue, type Outcome } from './loading-queue.js';
-import { type ResolvedModel, resolveModel } from './models/resolve.js';
-import { binding } from './native/binding.js';
 import { fromNative } from './native/errors.js';
-import { ortLibraryPath } from './native/ort-library.js';
 import { type EmbeddingSessionOptions, fillSessionOptions } from './session-options.js';
 import { type SessionStats, sessionStats } from './session-stats.js';
-import { Tokenizer } from './tokenizer.js';
 import { type EmbedTrace, traceEmbed, traceLoad } from './tracing.js';
 
-/** What really runs, once the model is loaded. */
-export interface SessionInfo {
-  /** The model as it was asked for. */
-  readonly model: string;
-  /** Values in a vector. */
-  readonly dimensions: number;
-  /** The longest text in tokens, special tokens counted; longer ones are cut. */
-  readonly maxTokens: number;
-  /** How token vectors become a row where a call does not say. */
-  readonly pooling: 'mean' | 'cls';
-  /** `'cpu'`, or `'cuda:0'` and so on. */
-  readonly device: string;
-  /** `'ort'`: ONNX Runtime. */
-  readonly engine: string;
-  /** Precision of the weights. */
-  readonly dtype: string;
-  /** The instruction set of gteway's own kernels. */
-  readonly isa: string;
-  /** Native threads that tokenize and compute. */
-  readonly threads: number;
-  /** The most tokens computed together, padding counted. */
-  readonly maxBatchTokens: number;
-  /** The ONNX file in use. */
-  readonly modelFile: string;
-  /** What would have been better and could not be had, each with the reason. */
-  readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];
-}
-
-interface Loaded {
-  readonly native: NativeSession;
-  readonly info: SessionInfo;
-}
+export type { SessionInfo } from './engine-loading.js';
 
 type FilledOptions = ReturnType<typeof fillSessionOptions>;
 
@@ -79,35 +45,17 @@ export class EmbeddingSession {
   }
 
   async #load(options: FilledOptions): Promise<Loaded> {
-    let native: NativeSession | undefined;
-    const info = await traceLoad(
+    let loaded: Loaded | undefined;
+    await traceLoad(
       () => ({ model: this.#model }),
       async () => {
-        const signal = this.#closing.signal;
-        const files = await resolveModel(this.#model, { ...options.resolve, dtype: options.dtype, signal });
-        const tokenizer = await Tokenizer.fromDirectory(files.directory);
-        signal.throwIfAborted();
-        native = createNative(files, Tokenizer.nativeOf(tokenizer), options);
-        return this.#start(native, files, tokenizer.maxTokens, options.threads);
+        loaded = await loadEngine(this.#model, options, this.#closing.signal);
+        return loaded.info;
       },
     );
-    if (native === undefined) throw new GtewayError('ERR_INTERNAL', 'a session was loaded without its native part');
-    this.#loaded = { native, info };
-    return this.#loaded;
-  }
-
-  async #start(native: NativeSession, files: ResolvedModel, maxTokens: number, threads: number): Promise<SessionInfo> {
-    const stopListening = onAbort(this.#closing.signal, () => void native.close());
-    try {
-      const loaded = await native.ready();
-      checkDimensions(files, loaded);
-      return describe(this.#model, files, maxTokens, threads, loaded);
-    } catch (error) {
-      await native.close();
-      throw fromNative(error);
-    } finally {
-      stopListening();
-    }
+    if (loaded === undefined) throw new GtewayError('ERR_INTERNAL', 'a session was loaded without its native part');
+    this.#loaded = loaded;
+    return loaded;
   }
 
   async ready(): Promise<void> {
@@ -272,60 +220,6 @@ function traceOf(
       ...(timeout === undefined ? {} : { timeout }),
       ...(onError === undefined ? {} : { onError }),
     },
-  };
-}
-
-function createNative(
-  files: ResolvedModel,
-  tokenizer: object,
-  options: ReturnType<typeof fillSessionOptions>,
-): NativeSession {
-  return new (binding().NativeSession)(
-    tokenizer,
-    files.onnxPath,
-    files.dtype,
-    options.device,
-    options.deviceId,
-    options.gpuMemoryLimit,
-    options.threads,
-    options.maxBatchTokens,
-    options.maxQueue,
-    ortLibraryPath(),
-    options.maxQueueBytes,
-    options.cacheBytes,
-  );
-}
-
-/** A model whose configuration and graph disagree is not the model its files say it is. */
-function checkDimensions(files: ResolvedModel, loaded: NativeLoaded): void {
-  if (files.config.hiddenSize === loaded.dimensions) return;
-  throw new GtewayError(
-    'ERR_MODEL_INVALID',
-    `${files.configPath} says the vectors have ${files.config.hiddenSize} values, ${files.onnxPath} makes ` +
-      `${loaded.dimensions}: these files are not of one model`,
-  );
-}
-
-function describe(
-  model: string,
-  files: ResolvedModel,
-  maxTokens: number,
-  threads: number,
-  loaded: NativeLoaded,
-): SessionInfo {
-  return {
-    model,
-    dimensions: loaded.dimensions,
-    maxTokens,
-    pooling: files.pooling,
-    device: loaded.device,
-    engine: loaded.engine,
-    dtype: loaded.dtype,
-    isa: binding().cpu().isa,
-    threads,
-    maxBatchTokens: loaded.maxBatchTokens,
-    modelFile: files.onnxPath,
-    fallbacks: loaded.fallbacks,
   };
 }
 

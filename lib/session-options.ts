@@ -1,5 +1,6 @@
 /** The options of an embedding session: what they mean, their defaults, and what is refused. */
 import { availableParallelism } from 'node:os';
+import { isSafetensors } from './models/model-files.js';
 import { binding } from './native/binding.js';
 import { rejectUnknownKeys } from './options.js';
 import type { Dtype, DownloadProgress } from './models/resolve.js';
@@ -24,14 +25,21 @@ export interface EmbeddingSessionOptions {
   deviceId?: number;
   /** The most bytes of GPU memory ONNX Runtime's arena may take. @default no limit */
   gpuMemoryLimit?: number;
-  /** What computes. `'ort'` is ONNX Runtime; `'auto'` picks the fastest that gives exact enough vectors. @default 'auto' */
-  engine?: 'auto' | 'ort';
   /**
-   * Precision of the weights: which ONNX file is used. `'auto'` is the fastest whose vectors keep a cosine of at least
-   * 0.9999 to fp32; with ONNX Runtime that is fp32.
+   * What computes. `'encoder'` is gteway's own engine for BERT-shaped models on CPUs, or an error where it cannot run the
+   * model (ERR_MODEL_UNSUPPORTED) or not on this machine (ERR_DEVICE_UNAVAILABLE). `'ort'` is ONNX Runtime. `'auto'`: the
+   * encoder where it can run the model, otherwise ONNX Runtime, and `session.info.fallbacks` says why.
    * @default 'auto'
    */
-  dtype?: 'auto' | 'fp32' | 'fp16' | 'int8';
+  engine?: 'auto' | 'ort' | 'encoder';
+  /**
+   * What is computed in. `'auto'` is the fastest whose vectors keep a cosine of at least 0.9999 to fp32: of the encoder
+   * bf16 where the processor multiplies it (AVX512_BF16, AMX), otherwise fp32. The encoder makes bf16 and int8 weights
+   * from those of the model; ONNX Runtime runs the model's fp32, fp16 or int8 file. A dtype that this machine cannot
+   * compute in is ONNX Runtime's (int8) or fp32 (bf16), and `session.info.fallbacks` says so.
+   * @default 'auto'
+   */
+  dtype?: 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8';
   /** Native threads that tokenize and compute. @default what CPU affinity and the cgroup's quota allow */
   threads?: number;
   /** Tokens computed together, padding counted. More needs more memory. @default the engine's best, 256 on a CPU */
@@ -52,7 +60,10 @@ export interface EmbeddingSessionOptions {
   cache?: CacheOptions;
   /** Where fetched models are kept, in the Hugging Face cache layout. @default the Hugging Face cache */
   cacheDir?: string;
-  /** An ONNX file instead of the one `dtype` names, relative to the model: `'onnx/model_opset17.onnx'`. */
+  /**
+   * A file of weights instead of the usual ones, relative to the model: `'onnx/model_opset17.onnx'`. A `.safetensors`
+   * file is read by the encoder only.
+   */
   modelFile?: string;
   /** Never open a connection: use what the cache has, or fail with ERR_OFFLINE. @default true if HF_HUB_OFFLINE says so */
   offline?: boolean;
@@ -82,8 +93,8 @@ export interface FilledSessionOptions {
   readonly device: 'auto' | 'cpu' | 'cuda';
   readonly deviceId: number;
   readonly gpuMemoryLimit: number;
-  readonly engine: 'auto' | 'ort';
-  readonly dtype: 'auto' | Exclude<Dtype, 'bf16'>;
+  readonly engine: 'auto' | 'ort' | 'encoder';
+  readonly dtype: 'auto' | Dtype;
   readonly threads: number;
   readonly maxBatchTokens: number;
   readonly maxQueue: number;
@@ -103,12 +114,16 @@ export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSess
   checkType('modelFile', modelFile, 'string');
   checkType('offline', offline, 'boolean');
   checkType('onProgress', onProgress, 'function');
+  const device = oneOf('device', options.device, ['auto', 'cpu', 'cuda'], 'auto');
+  const engine = oneOf('engine', options.engine, ['auto', 'ort', 'encoder'], 'auto');
+  const dtype = oneOf('dtype', options.dtype, ['auto', 'fp32', 'fp16', 'bf16', 'int8'], 'auto');
+  checkTogether(engine, device, dtype, modelFile);
   return {
-    device: oneOf('device', options.device, ['auto', 'cpu', 'cuda'], 'auto'),
+    device,
     deviceId: integer('deviceId', options.deviceId, 0, 255, 0),
     gpuMemoryLimit: integer('gpuMemoryLimit', options.gpuMemoryLimit, 1, Number.MAX_SAFE_INTEGER, 0),
-    engine: oneOf('engine', options.engine, ['auto', 'ort'], 'auto'),
-    dtype: oneOf('dtype', options.dtype, ['auto', 'fp32', 'fp16', 'int8'], 'auto'),
+    engine,
+    dtype,
     threads: integer('threads', options.threads, 1, mostThreads, undefined) ?? defaultThreads(),
     maxBatchTokens: integer('maxBatchTokens', options.maxBatchTokens, 1, 2 ** 31 - 1, 0),
     maxQueue: integer('maxQueue', options.maxQueue, 1, Number.MAX_SAFE_INTEGER, 100_000),
@@ -121,6 +136,25 @@ export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSess
       ...(onProgress === undefined ? {} : { onProgress }),
     },
   };
+}
+
+/** Each is fine, and together they ask for what does not exist. */
+function checkTogether(engine: string, device: string, dtype: string, modelFile: string | undefined): void {
+  const refuse = (reason: string): never => {
+    throw new RangeError(`new Session(): ${reason}`);
+  };
+  const forEncoder =
+    engine === 'encoder' ? "engine 'encoder'" : isSafetensors(modelFile) ? `modelFile '${modelFile}'` : '';
+  if (engine === 'ort' && isSafetensors(modelFile)) {
+    refuse(`modelFile '${modelFile}': ONNX Runtime reads .onnx files; only the encoder reads this one`);
+  }
+  if (engine === 'ort' && dtype === 'bf16') {
+    refuse("dtype 'bf16': ONNX Runtime runs no bf16 files; only the encoder computes in it");
+  }
+  if (forEncoder !== '' && device === 'cuda') refuse(`${forEncoder}: the encoder computes on the CPU, not on 'cuda'`);
+  if (forEncoder !== '' && dtype === 'fp16') {
+    refuse(`${forEncoder}: the encoder computes in fp32, bf16 and int8, not in fp16`);
+  }
 }
 
 function cacheBytes(cache: CacheOptions | undefined): number {

@@ -75,6 +75,8 @@ export interface LogBinding {
 export interface CpuBinding {
   /** Throws ERR_INVALID_ARGUMENT where GTEWAY_FORCE_ISA names a set this machine lacks. */
   cpu(): CpuInfo;
+  /** Why the packed encoder cannot compute in `dtype` on this machine; null: it can. Throws as cpu() does. */
+  encoderUnavailable(dtype: string): string | null;
   /** Cosines of every row of `a` with every row of `b`, [rows of a × rows of b]; 0 where a row is the zero vector. */
   similarityMatrix(a: Float32Array, b: Float32Array, dimensions: number): Float32Array;
   /** clamp(round(x × scale), -127, 127), ties to even, NaN to 0. */
@@ -140,12 +142,16 @@ export interface SessionBinding {
     maxBatchTokens: number,
     /** Texts in flight. A call that finds nothing in flight is admitted whatever its size. */
     maxQueue: number,
-    /** Absolute path of ONNX Runtime's shared library. */
+    /** Absolute path of ONNX Runtime's shared library; '' for the encoder. */
     ortLibrary: string,
     /** Bytes of UTF-8 in flight; the same exception. */
     maxQueueBytes: number,
     /** Bytes that cached vectors and their texts may take; 0: no cache. */
     cacheBytes: number,
+    /** `'encoder'` computes on the CPU, and opens no ONNX Runtime. */
+    engine: 'ort' | 'encoder',
+    /** Absolute path of the model's config.json. */
+    configPath: string,
   ) => NativeSession;
   /**
    * The upper bounds of the buckets of every NativeLatency, in milliseconds, ascending, exclusive; 32 buckets to the
@@ -196,6 +202,8 @@ export interface NativeLoaded {
   readonly engine: string;
   readonly device: string;
   readonly dtype: string;
+  /** The instruction set of the products, or of the kernels beside ONNX Runtime. */
+  readonly isa: string;
   readonly dimensions: number;
   readonly maxBatchTokens: number;
   readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];

@@ -24,29 +24,44 @@ const onnxNames: Readonly<Record<Dtype, readonly string[]>> = {
   int8: ['model_quantized.onnx', 'model_int8.onnx'],
 };
 
-/** The names an ONNX file of that dtype can have, best first. */
-export function onnxCandidates(dtype: Dtype): string[] {
-  return ['onnx/', ''].flatMap((folder) => onnxNames[dtype].map((name) => folder + name));
+/** Which file of weights is wanted. */
+export interface WeightsChoice {
+  readonly engine: 'ort' | 'encoder';
+  readonly dtype: Dtype;
+  /** Instead of the one that engine and dtype name. */
+  readonly modelFile: string | undefined;
 }
 
-/** The ONNX file that the options choose, or undefined when `files` does not have it. */
-export function chooseOnnxFile(files: FileSet, dtype: Dtype, modelFile: string | undefined): string | undefined {
-  return (modelFile === undefined ? onnxCandidates(dtype) : [modelFile]).find((file) => files.has(file));
+/** The names the file can have, best first. */
+export function weightsCandidates({ engine, dtype, modelFile }: WeightsChoice): string[] {
+  if (modelFile !== undefined) return [modelFile];
+  const inFolders = (names: readonly string[]): string[] =>
+    ['onnx/', ''].flatMap((folder) => names.map((name) => folder + name));
+  if (engine === 'ort') return inFolders(onnxNames[dtype]);
+  // The encoder packs what it computes in from any of them. First the one that ONNX Runtime would run as well: a model
+  // that turns out to be none for the encoder needs no other file then.
+  return [...inFolders(onnxNames.fp32), 'model.safetensors', ...inFolders(onnxNames.fp16)];
 }
 
-/** Says which ONNX file is missing `where`, what there is instead, and which option takes it. */
-export function missingOnnxMessage(
-  where: string,
-  onnxFiles: readonly string[],
-  dtype: Dtype,
-  modelFile: string | undefined,
-): string {
-  const wanted = modelFile ?? `${onnxCandidates(dtype).join(', ')} (dtype ${dtype})`;
+/** The file of weights that the options choose, or undefined when `files` does not have it. */
+export function chooseWeights(files: FileSet, choice: WeightsChoice): string | undefined {
+  return weightsCandidates(choice).find((file) => files.has(file));
+}
+
+/** Says which file of weights is missing `where`, what there is instead, and which option takes it. */
+export function missingWeightsMessage(where: string, onnxFiles: readonly string[], choice: WeightsChoice): string {
+  const candidates = weightsCandidates(choice).join(', ');
+  const wanted = choice.modelFile ?? `${candidates} (dtype ${choice.dtype})`;
   const there =
     onnxFiles.length === 0
       ? 'It has no .onnx file at all: export the model to ONNX first, or choose another repository.'
       : `It has: ${onnxFiles.join(', ')}. Choose one with the modelFile option, or another dtype.`;
   return `${where} has no ${wanted}. ${there}`;
+}
+
+/** Whether this is a file that only the encoder reads. */
+export function isSafetensors(file: string | undefined): boolean {
+  return file?.endsWith('.safetensors') === true;
 }
 
 /** The dtype a file's name states; what `modelFile` loads when no dtype is asked for. */

@@ -6,23 +6,22 @@ import { type DownloadProgress, downloadFiles } from './download.js';
 import { defaultCacheDirectory, expandHome, isOffline } from './environment.js';
 import { Hub, type RepositoryInfo } from './hub.js';
 import {
-  chooseOnnxFile,
+  chooseWeights,
   configFile,
-  type Dtype,
   externalDataFiles,
   type FileSet,
-  missingOnnxMessage,
-  onnxCandidates,
+  missingWeightsMessage,
   optionalFiles,
   tokenizerFile,
+  weightsCandidates,
+  type WeightsChoice,
 } from './model-files.js';
 import { isRelativeFile } from './names.js';
 import type { KnownModel } from './registry.js';
 
 /** What is wanted of a repository. */
 export type FileSelection =
-  | { readonly kind: 'tokenizer' }
-  | { readonly kind: 'model'; readonly dtype: Dtype; readonly modelFile: string | undefined };
+  { readonly kind: 'tokenizer' } | { readonly kind: 'model'; readonly weights: WeightsChoice };
 
 export interface RepositoryReference {
   readonly name: string;
@@ -51,7 +50,7 @@ export interface LocatedRepository {
 interface Inventory {
   /** Wanted files that are there. */
   readonly present: string[];
-  /** Files the model cannot do without; an ONNX file is named by its best candidate. */
+  /** Files the model cannot do without; weights are named by their best candidate. */
   readonly missing: string[];
   /** Files it can do without, but that would be used. */
   readonly missingOptional: string[];
@@ -161,12 +160,12 @@ function takeInventory(files: FileSet, selection: FileSelection, poolingKnown: b
     (files.has(file) ? present : missingOptional).push(file);
   }
   if (selection.kind === 'model') {
-    const onnx = chooseOnnxFile(files, selection.dtype, selection.modelFile);
-    if (onnx === undefined) missing.push(selection.modelFile ?? onnxCandidates(selection.dtype)[0] ?? '');
+    const weights = chooseWeights(files, selection.weights);
+    if (weights === undefined) missing.push(weightsCandidates(selection.weights)[0] ?? '');
     else {
-      const data = externalDataFiles(files, onnx);
-      present.push(onnx, ...data);
-      if (data.length === 0) missingOptional.push(`${onnx}_data`);
+      const data = externalDataFiles(files, weights);
+      present.push(weights, ...data);
+      if (data.length === 0 && weights.endsWith('.onnx')) missingOptional.push(`${weights}_data`);
     }
   }
   return { present, missing, missingOptional };
@@ -187,10 +186,10 @@ function incompleteRepository(
 ): GtewayError {
   const where = `${reference.repository} (at ${commit.slice(0, 7)})`;
   const onnxFiles = listing.list().filter((file) => file.endsWith('.onnx'));
-  const onlyOnnx = selection.kind === 'model' && missing.length === 1 && !listing.has(missing[0] ?? '');
+  const onlyWeights = selection.kind === 'model' && missing.length === 1 && !listing.has(missing[0] ?? '');
   const message =
-    onlyOnnx && listing.has(configFile) && listing.has(tokenizerFile)
-      ? missingOnnxMessage(where, onnxFiles, selection.dtype, selection.modelFile)
+    onlyWeights && listing.has(configFile) && listing.has(tokenizerFile)
+      ? missingWeightsMessage(where, onnxFiles, selection.weights)
       : `${where} has no ${missing.join(' and no ')}, so it is not a model gteway can load. It has: ` +
         (listing.list().slice(0, 20).join(', ') || 'nothing');
   return new GtewayError('ERR_MODEL_NOT_FOUND', message, {

@@ -6,14 +6,16 @@ import { directoryFiles } from './cache.js';
 import { classifyModel, type ModelReference } from './classify.js';
 import { type ModelConfig, readModelConfig, readPooling } from './config.js';
 import {
-  chooseOnnxFile,
+  chooseWeights,
   configFile,
   type Dtype,
   dtypeOfFile,
   type FileSet,
-  missingOnnxMessage,
+  isSafetensors,
+  missingWeightsMessage,
   tokenizerConfigFile,
   tokenizerFile,
+  type WeightsChoice,
 } from './model-files.js';
 import { isRelativeFile, isRevision } from './names.js';
 import { nearestKnownModel, type PoolingMode } from './registry.js';
@@ -25,13 +27,19 @@ export type { Dtype } from './model-files.js';
 
 export interface ResolveOptions {
   /**
-   * Which ONNX file to take: `onnx/model.onnx` (fp32), `onnx/model_fp16.onnx`, `onnx/model_quantized.onnx` or
+   * Who is to read the weights. `'encoder'` takes `onnx/model.onnx`, else `model.safetensors`, else the fp16 ONNX file,
+   * whatever the dtype: it packs its own.
+   * @default 'ort', unless `modelFile` is a safetensors file
+   */
+  engine?: 'ort' | 'encoder';
+  /**
+   * Which ONNX file ONNX Runtime takes: `onnx/model.onnx` (fp32), `onnx/model_fp16.onnx`, `onnx/model_quantized.onnx` or
    * `onnx/model_int8.onnx` (int8); each also without the `onnx/` folder. `'bf16'` takes the fp32 file, since there are
-   * no bf16 ONNX files and an engine that computes in bf16 converts. `'auto'` is fp32.
+   * no bf16 ONNX files. `'auto'` is fp32.
    * @default 'auto'
    */
   dtype?: 'auto' | Dtype;
-  /** An ONNX file instead of the one `dtype` names, relative to the model: `'onnx/model_opset17.onnx'`. */
+  /** A file instead of the one these name, relative to the model: `'onnx/model_opset17.onnx'`, `'model.safetensors'`. */
   modelFile?: string;
   /** Where fetched models are kept, in the Hugging Face cache layout. @default see environment.ts */
   cacheDir?: string;
@@ -66,8 +74,8 @@ export interface ResolvedTokenizer {
 
 export interface ResolvedModel extends ResolvedTokenizer {
   /** Not resolved to its real path: ONNX Runtime finds external data (`model.onnx_data`) beside it. */
-  readonly onnxPath: string;
-  /** What `onnxPath` holds; `'bf16'` when that was asked for, although the file is fp32. */
+  readonly weightsPath: string;
+  /** The one asked for; with `'auto'` what the file's name states. */
   readonly dtype: Dtype;
   readonly pooling: PoolingMode;
   /**
@@ -89,16 +97,18 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
   const reference = classifyModel(model);
   const wanted = options.dtype ?? 'auto';
   const dtype = wanted !== 'auto' ? wanted : options.modelFile === undefined ? 'fp32' : dtypeOfFile(options.modelFile);
-  const place = await locate(reference, options, { kind: 'model', dtype, modelFile: options.modelFile });
+  const engine = options.engine ?? (isSafetensors(options.modelFile) ? 'encoder' : 'ort');
+  const weights = { engine, dtype, modelFile: options.modelFile };
+  const place = await locate(reference, options, { kind: 'model', weights });
 
-  const onnxFile = chooseOnnxFile(directoryFiles(place.directory), dtype, options.modelFile);
-  if (onnxFile === undefined) throw missingOnnx(model, place.directory, dtype, options.modelFile);
+  const weightsFile = chooseWeights(directoryFiles(place.directory), weights);
+  if (weightsFile === undefined) throw missingWeights(model, place.directory, weights);
   const tokenizer = await describe(model, place);
   const known = reference.kind === 'known' || reference.kind === 'hub' ? reference.facts?.pooling : undefined;
   const stated = known ?? (await readPooling(place.directory));
   return {
     ...tokenizer,
-    onnxPath: join(place.directory, onnxFile),
+    weightsPath: join(place.directory, weightsFile),
     dtype,
     pooling: stated ?? 'mean',
     poolingFrom: known !== undefined ? 'registry' : stated !== undefined ? 'file' : 'default',
@@ -108,7 +118,7 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
 /** Like `resolveModel`, for the tokenizer's files alone: needs no weights, and fetches none. */
 export async function resolveTokenizer(
   model: string,
-  options: Omit<ResolveOptions, 'dtype' | 'modelFile'> = {},
+  options: Omit<ResolveOptions, 'engine' | 'dtype' | 'modelFile'> = {},
 ): Promise<ResolvedTokenizer> {
   checkOptions(options);
   return describe(model, await locate(classifyModel(model), options, { kind: 'tokenizer' }));
@@ -181,7 +191,7 @@ function checkDirectory(name: string, directory: string): void {
   throw new GtewayError(
     'ERR_MODEL_NOT_FOUND',
     `${directory} has no ${missing.join(' and no ')}; a model directory needs config.json, tokenizer.json and an ONNX ` +
-      `file. It has: ${shortList(files)}`,
+      `or safetensors file. It has: ${shortList(files)}`,
     { details: { model: name, directory, missing } },
   );
 }
@@ -194,11 +204,11 @@ function isDirectory(path: string): boolean {
   }
 }
 
-function missingOnnx(model: string, directory: string, dtype: Dtype, modelFile: string | undefined): GtewayError {
+function missingWeights(model: string, directory: string, choice: WeightsChoice): GtewayError {
   const onnxFiles = directoryFiles(directory)
     .list()
     .filter((file) => file.endsWith('.onnx'));
-  return new GtewayError('ERR_MODEL_NOT_FOUND', missingOnnxMessage(directory, onnxFiles, dtype, modelFile), {
+  return new GtewayError('ERR_MODEL_NOT_FOUND', missingWeightsMessage(directory, onnxFiles, choice), {
     details: { model, directory, available: onnxFiles },
   });
 }
@@ -210,7 +220,7 @@ function shortList(files: FileSet): string {
 }
 
 function checkOptions(options: ResolveOptions): void {
-  const { dtype, modelFile, revision, cacheDir } = options;
+  const { engine, dtype, modelFile, revision, cacheDir } = options;
   if (dtype !== undefined && !['auto', 'fp32', 'fp16', 'bf16', 'int8'].includes(dtype)) {
     throw new RangeError(`dtype must be 'auto', 'fp32', 'fp16', 'bf16' or 'int8', got '${dtype as string}'`);
   }
@@ -218,10 +228,14 @@ function checkOptions(options: ResolveOptions): void {
     if (value !== undefined && typeof value !== 'string') throw new TypeError(`${name} must be a string`);
     if (value === '') throw new RangeError(`${name} is empty`);
   }
-  if (modelFile !== undefined && !(isRelativeFile(modelFile) && modelFile.endsWith('.onnx'))) {
+  if (modelFile !== undefined && !(isRelativeFile(modelFile) && /\.(?:onnx|safetensors)$/.test(modelFile))) {
     throw new RangeError(
-      `modelFile must be an .onnx file inside the model, such as 'onnx/model_fp16.onnx', got '${modelFile}'`,
+      "modelFile must be an .onnx or a .safetensors file inside the model, such as 'onnx/model_fp16.onnx', " +
+        `got '${modelFile}'`,
     );
+  }
+  if (engine === 'ort' && isSafetensors(modelFile)) {
+    throw new RangeError(`modelFile '${modelFile}': ONNX Runtime reads .onnx files; only the encoder reads this one`);
   }
   if (revision !== undefined && !isRevision(revision)) {
     throw new RangeError(`revision must be a branch, a tag or a commit, got '${revision}'`);

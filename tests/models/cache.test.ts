@@ -61,7 +61,7 @@ describe('a cache that huggingface_hub filled', () => {
       source: 'cache',
       repository: 'owner/model',
       revision: commit,
-      onnxPath: join(cacheDir, 'models--owner--model', 'snapshots', commit, 'onnx', 'model.onnx'),
+      weightsPath: join(cacheDir, 'models--owner--model', 'snapshots', commit, 'onnx', 'model.onnx'),
     });
     expect(await resolveModel(`owner/model@${commit}`, { cacheDir })).toMatchObject({ source: 'cache' });
     expect(hub.requests).toEqual([]);
@@ -119,7 +119,7 @@ describe('a cache that huggingface_hub filled', () => {
     const cacheDir = foreignCache(minimal, 'owner/model', optional);
     const model = await resolveModel('owner/model', { cacheDir, dtype: 'fp16' });
     expect(model).toMatchObject({ source: 'hub', revision: published });
-    expect(readFileSync(model.onnxPath, 'utf8')).toBe('half');
+    expect(readFileSync(model.weightsPath, 'utf8')).toBe('half');
   });
 
   test('with a link to nothing, or a ref that is no commit, is not taken as complete', async () => {

@@ -16,7 +16,7 @@ describe('a model directory', () => {
       configPath: join(directory, 'config.json'),
       tokenizerPath: join(directory, 'tokenizer.json'),
       tokenizerConfigPath: join(directory, 'tokenizer_config.json'),
-      onnxPath: join(directory, 'onnx', 'model.onnx'),
+      weightsPath: join(directory, 'onnx', 'model.onnx'),
       dtype: 'fp32',
       config: { modelType: 'bert', hiddenSize: 384, maxTokens: 512, vocabSize: 30522 },
       pooling: 'mean',
@@ -33,7 +33,7 @@ describe('a model directory', () => {
   ] as const)('dtype %s takes %s', async (dtype, file, resolved) => {
     const directory = modelDirectory();
     const model = await resolveModel(directory, { dtype });
-    expect([model.onnxPath, model.dtype]).toEqual([join(directory, file), resolved]);
+    expect([model.weightsPath, model.dtype]).toEqual([join(directory, file), resolved]);
   });
 
   test('ONNX files may lie beside config.json, and int8 may be called so', async () => {
@@ -43,15 +43,15 @@ describe('a model directory', () => {
       'model.onnx': '',
       'model_int8.onnx': '',
     });
-    expect((await resolveModel(directory)).onnxPath).toBe(join(directory, 'model.onnx'));
-    expect((await resolveModel(directory, { dtype: 'int8' })).onnxPath).toBe(join(directory, 'model_int8.onnx'));
+    expect((await resolveModel(directory)).weightsPath).toBe(join(directory, 'model.onnx'));
+    expect((await resolveModel(directory, { dtype: 'int8' })).weightsPath).toBe(join(directory, 'model_int8.onnx'));
     expect(await resolveModel(directory)).not.toHaveProperty('tokenizerConfigPath');
   });
 
   test('modelFile chooses the file, and its name the dtype', async () => {
     const directory = modelDirectory({ ...modelFiles, 'onnx/model_opset17.onnx': '' });
     const byName = await resolveModel(directory, { modelFile: 'onnx/model_opset17.onnx' });
-    expect([byName.onnxPath, byName.dtype]).toEqual([join(directory, 'onnx/model_opset17.onnx'), 'fp32']);
+    expect([byName.weightsPath, byName.dtype]).toEqual([join(directory, 'onnx/model_opset17.onnx'), 'fp32']);
     expect((await resolveModel(directory, { modelFile: 'onnx/model_fp16.onnx' })).dtype).toBe('fp16');
     expect((await resolveModel(directory, { modelFile: 'onnx/model_quantized.onnx' })).dtype).toBe('int8');
   });

@@ -51,8 +51,8 @@ describe('a download', () => {
     const model = await resolveModel('owner/model', { cacheDir });
     expect(model).toMatchObject({ source: 'hub', repository: 'owner/model', revision: commit });
     const snapshot = join(cacheDir, 'models--owner--model', 'snapshots', commit);
-    expect(model.onnxPath).toBe(join(snapshot, 'onnx', 'model.onnx'));
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(model.weightsPath).toBe(join(snapshot, 'onnx', 'model.onnx'));
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     expect(readFileSync(join(cacheDir, 'models--owner--model', 'refs', 'main'), 'utf8')).toBe(commit);
     expect(existsSync(blob)).toBe(true);
     expect(existsSync(partial)).toBe(false);
@@ -111,7 +111,7 @@ describe('an interrupted download', () => {
     const { hub, cacheDir } = await setup();
     hub.fault = weightsFaults({ dropAfter: 100_000 }, { dropAfter: 50_000 });
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     // A reset can take bytes with it that had arrived but were not read yet, at worst all of them; so where it goes on
     // is for the tests below, whose parts are exact.
     expect(ranges(hub)).toHaveLength(3);
@@ -125,7 +125,7 @@ describe('an interrupted download', () => {
       if (file === 'onnx/model.onnx') seen.push(loadedBytes);
     };
     const model = await resolveModel('owner/model', { cacheDir, onProgress });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     expect(ranges(hub)).toEqual(['bytes=123456-']);
     expect(seen[0]).toBe(123_456);
   });
@@ -141,7 +141,7 @@ describe('an interrupted download', () => {
     const { hub, cacheDir, partial } = await setup();
     writePartial(partial, Buffer.alloc(5_000, '#'));
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     expect(ranges(hub)).toEqual(['bytes=5000-', undefined]);
   });
 
@@ -149,7 +149,7 @@ describe('an interrupted download', () => {
     const { hub, cacheDir, partial } = await setup();
     writePartial(partial, Buffer.concat([weights, weights]));
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     expect(ranges(hub)).toEqual([undefined]);
   });
 
@@ -157,7 +157,7 @@ describe('an interrupted download', () => {
     const { hub, cacheDir } = await setup();
     hub.fault = weightsFaults({ dropAfter: 100_000 }, { ignoreRange: true });
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
   });
 
   test('does not touch what huggingface_hub left half-done', async () => {
@@ -171,7 +171,7 @@ describe('an interrupted download', () => {
     const { hub, cacheDir } = await setup({ HF_HUB_DOWNLOAD_TIMEOUT: '0.2' });
     hub.fault = weightsFaults({ stallAfter: 100_000 });
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     expect(ranges(hub)).toHaveLength(2);
   });
 
@@ -216,14 +216,14 @@ describe('what arrives is not what was promised', () => {
     const { hub, cacheDir } = await setup();
     hub.fault = weightsFaults({ corrupt: true });
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
   });
 
   test('a body that is cut at first goes on from there', async () => {
     const { hub, cacheDir } = await setup();
     hub.fault = weightsFaults({ truncateTo: 1000 });
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
     expect(ranges(hub)).toEqual([undefined, 'bytes=1000-']);
   });
 
@@ -231,7 +231,7 @@ describe('what arrives is not what was promised', () => {
     const { cacheDir, blob } = await setup();
     writePartial(blob, weights.subarray(0, 10));
     const model = await resolveModel('owner/model', { cacheDir });
-    expect(readFileSync(model.onnxPath).equals(weights)).toBe(true);
+    expect(readFileSync(model.weightsPath).equals(weights)).toBe(true);
   });
 });
 

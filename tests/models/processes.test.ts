@@ -43,8 +43,8 @@ describe('two processes', () => {
       run('owner/model', { cacheDir }).outcome,
     ]);
     for (const { result } of [first, second]) {
-      expect(result).toHaveProperty('onnxPath');
-      expect(readFileSync(result?.onnxPath as string).equals(weights)).toBe(true);
+      expect(result).toHaveProperty('weightsPath');
+      expect(readFileSync(result?.weightsPath as string).equals(weights)).toBe(true);
     }
     // One download and its resumption after the drop; not one per process.
     expect(hub.downloads('onnx/model.onnx')).toHaveLength(2);
@@ -64,7 +64,7 @@ describe('a process that is killed', () => {
 
     hub.fault = () => undefined;
     const { result } = await run('owner/model', { cacheDir }).outcome;
-    expect(readFileSync(result?.onnxPath as string).equals(weights)).toBe(true);
+    expect(readFileSync(result?.weightsPath as string).equals(weights)).toBe(true);
     expect(hub.downloads('onnx/model.onnx').at(-1)?.range).toBe('bytes=1000000-');
     expect(existsSync(lock)).toBe(false);
   });
@@ -127,6 +127,6 @@ describe('a process that may not write', () => {
     expect(statSync(partial).size).toBe(2000 * 512);
 
     const next = await run('owner/model', { cacheDir }).outcome;
-    expect(readFileSync(next.result?.onnxPath as string).equals(weights)).toBe(true);
+    expect(readFileSync(next.result?.weightsPath as string).equals(weights)).toBe(true);
   });
 });

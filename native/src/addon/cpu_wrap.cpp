@@ -5,6 +5,7 @@
 #include "addon/boundary.hpp"
 #include "cpu/features.hpp"
 #include "cpu/topology.hpp"
+#include "engine/encoder/encoder_engine.hpp"
 #include "kernels/kernels.hpp"
 #include "kernels/matrix.hpp"
 
@@ -47,6 +48,26 @@ size_t dimensions(const Napi::CallbackInfo& info, size_t index) {
   if (!(value >= 1 && value <= 4294967295.0))
     throw Error(ErrorCode::kInvalidArgument, "dimensions must be at least 1, not " + std::to_string(value));
   return static_cast<size_t>(value);
+}
+
+// (dtype) → why the packed encoder cannot compute in it on this machine, or null.
+Napi::Value encoder_unavailable_in(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  return guard(env, [&]() -> Napi::Value {
+    if (!info[0].IsString()) throw Error(ErrorCode::kInvalidArgument, "argument 0 must be a string");
+    // A model's sizes hardly matter to the question; those of a small BERT are as good as any.
+    const EncoderConfig usual{.vocabulary = 30522,
+                              .positions = 512,
+                              .token_types = 2,
+                              .hidden = 384,
+                              .layers = 12,
+                              .heads = 12,
+                              .head_size = 32,
+                              .intermediate = 1536};
+    const std::optional<std::string> reason =
+        encoder_unavailable(usual, info[0].As<Napi::String>().Utf8Value());
+    return reason ? Napi::Value(text(env, *reason)) : env.Null();
+  });
 }
 
 Napi::Value cpu_info(const Napi::CallbackInfo& info) {
@@ -117,6 +138,7 @@ Napi::Value to_bits(const Napi::CallbackInfo& info) {
 
 void register_cpu(Napi::Env env, Napi::Object exports) {
   exports.Set("cpu", Napi::Function::New(env, cpu_info, "cpu"));
+  exports.Set("encoderUnavailable", Napi::Function::New(env, encoder_unavailable_in, "encoderUnavailable"));
   exports.Set("similarityMatrix", Napi::Function::New(env, similarity_matrix, "similarityMatrix"));
   exports.Set("toInt8", Napi::Function::New(env, to_int8, "toInt8"));
   exports.Set("toBits", Napi::Function::New(env, to_bits, "toBits"));

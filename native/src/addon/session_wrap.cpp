@@ -10,6 +10,7 @@
 #include "addon/environment.hpp"
 #include "addon/texts.hpp"
 #include "addon/tokenizer_wrap.hpp"
+#include "kernels/kernels.hpp"
 #include "scheduler/scheduler.hpp"
 
 namespace gteway::addon {
@@ -35,6 +36,7 @@ Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
   object.Set("engine", loaded.engine.engine);
   object.Set("device", loaded.engine.device);
   object.Set("dtype", loaded.engine.dtype);
+  object.Set("isa", loaded.engine.isa.empty() ? std::string(kernels::active_isa()) : loaded.engine.isa);
   object.Set("dimensions", static_cast<double>(loaded.engine.dimensions));
   object.Set("maxBatchTokens", static_cast<double>(loaded.cost.max_batch_tokens));
   Napi::Array fallbacks = Napi::Array::New(env, loaded.fallbacks.size());
@@ -123,6 +125,9 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     engine.threads = static_cast<size_t>(number(info, 6));
     engine.max_batch_tokens = static_cast<size_t>(number(info, 7));
     engine.ort_library = text(info, 9);
+    engine.kind =
+        choice<EngineKind>(info, 12, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
+    engine.config_path = text(info, 13);
     const SchedulerOptions options{.threads = engine.threads,
                                    .max_queue = static_cast<size_t>(number(info, 8))};
     if (options.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");

@@ -26,6 +26,7 @@ struct EngineInfo {
   std::string device;  // "cpu", "cuda:0"
   std::string dtype;   // "fp32", "fp16", "bf16", "int8"
   size_t dimensions = 0;
+  std::string isa{};  // instruction set that its products run on; empty: that of kernels::active()
 };
 
 // Something that was asked for and could not be had: part of `session.info.fallbacks`.

@@ -1,10 +1,12 @@
 #include "engine/factory.hpp"
 
+#include "engine/encoder/encoder_loading.hpp"
 #include "engine/ort/ort_engine.hpp"
 
 namespace gteway {
 
 std::unique_ptr<Engine> make_engine(const EngineOptions& options, std::vector<Fallback>& fallbacks) {
+  if (options.kind == EngineKind::kEncoder) return load_encoder(options);
   return ort::make_ort_engine(options, fallbacks);
 }
 

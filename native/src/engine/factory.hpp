@@ -10,22 +10,27 @@
 
 namespace gteway {
 
+enum class EngineKind { kOrt, kEncoder };
 enum class Device { kAuto, kCpu, kCuda };
 
 struct EngineOptions {
-  std::string model_path;  // UTF-8 path of the .onnx file
-  std::string dtype;       // of that file: "fp32", "fp16", "int8"
+  EngineKind kind = EngineKind::kOrt;
+  std::string
+      model_path;  // UTF-8 path of the weights: an .onnx file, for the encoder also a .safetensors one
+  std::string config_path;  // of the model's config.json; the encoder reads it beside a .safetensors file
+  // ONNX Runtime: of that file, "fp32", "fp16", "int8". The encoder: to compute in, "fp32", "bf16", "int8".
+  std::string dtype;
   Device device = Device::kAuto;
   int device_id = 0;              // which CUDA device
   uint64_t gpu_memory_limit = 0;  // bytes ONNX Runtime's CUDA arena may take; 0: no limit
   size_t threads = 1;             // of the session; the scheduler calls the engine from that many
   size_t max_batch_tokens = 0;    // 0: the engine's own choice
-  std::string ort_library;        // absolute path of ONNX Runtime's shared library
+  std::string ort_library;        // absolute path of ONNX Runtime's shared library; the encoder opens none
 };
 
 // Loads the model: may take seconds, call it on a native thread. Reasons why something better was passed over
 // are added to `fallbacks`. Throws Error: kRuntimeUnavailable, kDeviceUnavailable, kModelInvalid,
-// kModelUnsupported.
+// kModelUnsupported; of the encoder also kInferenceFailed, where its vectors are not those of the model.
 std::unique_ptr<Engine> make_engine(const EngineOptions& options, std::vector<Fallback>& fallbacks);
 
 }  // namespace gteway

@@ -15,6 +15,13 @@ namespace {
 // See native/src/kernels/README.md for what other sizes cost.
 constexpr size_t kBatchTokens = 256;
 
+// The instruction set that most of the work is done with.
+std::string isa_of(std::string_view dtype) {
+  return std::string(kernels::encoder_kernels().source(dtype == "int8"   ? "linear_int8"
+                                                       : dtype == "bf16" ? "linear_bf16"
+                                                                         : "linear_f32"));
+}
+
 class EncoderEngine final : public Engine {
  public:
   EncoderEngine(std::shared_ptr<const PackedEncoder> packed, const EncoderOptions& options)
@@ -22,7 +29,8 @@ class EncoderEngine final : public Engine {
         info_{.engine = "encoder",
               .device = "cpu",
               .dtype = packed_->dtype,
-              .dimensions = packed_->config.hidden},
+              .dimensions = packed_->config.hidden,
+              .isa = isa_of(packed_->dtype)},
         cost_{.padded = false,
               .max_batch_tokens = options.max_batch_tokens > 0 ? options.max_batch_tokens : kBatchTokens},
         crew_(std::max<size_t>(options.threads, 1) - 1) {}

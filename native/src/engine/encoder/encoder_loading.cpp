@@ -1,0 +1,43 @@
+#include "engine/encoder/encoder_loading.hpp"
+
+#include <string>
+
+#include "base/error.hpp"
+#include "base/memory.hpp"
+#include "engine/encoder/encoder_engine.hpp"
+#include "engine/encoder/reference.hpp"
+#include "model/encoder_reader.hpp"
+
+namespace gteway {
+namespace {
+
+// Of single tokens, which agree less than their mean. A layer that is wrong, or a weight in the wrong place,
+// leaves less than 0.9.
+double least_cosine(std::string_view dtype) {
+  if (dtype == "fp32") return 0.999999;
+  return dtype == "bf16" ? 0.9995 : 0.99;
+}
+
+}  // namespace
+
+std::unique_ptr<Engine> load_encoder(const EngineOptions& options) {
+  const EncoderWeights weights = read_encoder(options.model_path, options.config_path);
+  std::unique_ptr<Engine> engine = make_encoder(
+      weights,
+      {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens});
+  check_encoder(*engine, weights, options.dtype);
+  return_freed_memory();
+  return engine;
+}
+
+void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype) {
+  const double cosine = least_cosine_to_reference(engine, weights);
+  const double least = least_cosine(dtype);
+  if (cosine >= least) return;
+  throw Error(ErrorCode::kInferenceFailed,
+              "the encoder's vectors are not those of the model: in " + std::string(dtype) +
+                  ", the self-test's least cosine to the reference is " + std::to_string(cosine) + ", not " +
+                  std::to_string(least) + " or more");
+}
+
+}  // namespace gteway

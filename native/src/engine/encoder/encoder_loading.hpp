@@ -1,0 +1,22 @@
+// From a model's files to an encoder that has shown that it computes that model.
+#pragma once
+
+#include <memory>
+#include <string_view>
+
+#include "engine/engine.hpp"
+#include "engine/factory.hpp"
+#include "model/encoder_weights.hpp"
+
+namespace gteway {
+
+// Reads the weights, packs them, checks the result and lets go of the files. Throws Error: kModelUnsupported
+// and kModelInvalid as read_encoder() and pack_encoder() do, kInferenceFailed as check_encoder() does.
+std::unique_ptr<Engine> load_encoder(const EngineOptions& options);
+
+// Compares the engine's rows for a short text with those of the scalar reference. Throws
+// Error{kInferenceFailed} where the cosine of one is below what `dtype` keeps on models that are computed as
+// they should be.
+void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype);
+
+}  // namespace gteway
