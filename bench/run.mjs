@@ -8,6 +8,7 @@ import { installDependencies } from './dependencies.mjs';
 
 const usage = `npm run bench -- [case …] [options]      how fast gteway embeds, beside others
 npm run bench -- tokenizer [options]     how fast it tokenises, beside others
+npm run bench -- load|fairness|concurrency|soak [options]   a server under load
 
 cases (default: ${cases
   .filter((item) => item.default)
@@ -15,16 +16,22 @@ cases (default: ${cases
   .join(', ')}):
 ${cases.map((item) => `  ${item.name.padEnd(14)}${item.about}`).join('\n')}
 options:
-  --quick          fewer texts and rounds, no memory section: under two minutes
+  --quick          fewer cases, variants, texts and rounds: under two minutes
+  --memory         resident size over 10,000 texts and 50 loads, too
   --driver TEXT    only variants whose name contains TEXT; can be repeated
   --threads N      for every driver (default: all ${availableParallelism()} processors)
   --model DIR      a model directory instead of the one made in bench/.cache
   --json FILE      write all results as JSON
-  --svg FILE       write a bar chart of tokens/s on the mixed texts`;
+  --svg FILE       write a bar chart of tokens/s on queries, sentences, passages and mixed texts`;
 
-if (process.argv[2] === 'tokenizer') {
+const first = process.argv[2];
+if (first === 'tokenizer') {
   installDependencies();
   await runTokenizerBench(process.argv.slice(3));
+} else if (first !== undefined && ['load', 'fairness', 'concurrency', 'soak'].includes(first)) {
+  installDependencies();
+  const { runServing } = await import('./serving/run.mjs');
+  await runServing(process.argv.slice(2));
 } else {
   await runSuite();
 }
@@ -49,6 +56,7 @@ async function runSuite() {
       allowPositionals: true,
       options: {
         quick: { type: 'boolean', default: false },
+        memory: { type: 'boolean', default: false },
         driver: { type: 'string', multiple: true, default: [] },
         threads: { type: 'string', default: String(availableParallelism()) },
         model: { type: 'string' },
@@ -74,17 +82,20 @@ async function runSuite() {
   const { runCases } = await import('./suite.mjs');
   const result = await runCases({
     model: await benchModel(values.model),
-    cases: cases.filter((item) => (positionals.length === 0 ? item.default : positionals.includes(item.name))),
+    cases: cases.filter((item) =>
+      positionals.length > 0 ? positionals.includes(item.name) : values.quick ? item.quick : item.default,
+    ),
     wanted: values.driver,
     quick: values.quick,
+    memory: values.memory,
     threads,
     print: (text) => console.log(text),
     note: (text) => console.error(text),
   });
   if (values.json) writeFileSync(values.json, JSON.stringify(result, null, 2) + '\n');
   if (values.svg) {
-    const { caseChart } = await import('./report/chart.mjs');
-    writeFileSync(values.svg, caseChart(result));
+    const { runChart } = await import('./report/chart.mjs');
+    writeFileSync(values.svg, runChart(result));
   }
   if (!result.complete) process.exitCode = 1;
 }

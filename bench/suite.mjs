@@ -1,47 +1,49 @@
-/** One run of the suite: start every variant, pass the gate, time the cases, look at memory. */
+/** One run of the suite: start every variant, pass the gate, time the cases, look at memory, judge. */
 import { textSource } from './cases/texts.mjs';
 import { drivers } from './drivers/index.mjs';
 import { Contestant } from './measure/contestant.mjs';
-import { goldenVectors, leastCosine, rowsOf, smallestCosine } from './measure/gate.mjs';
+import { firstLine, goldenVectors, passGate } from './measure/gate.mjs';
+import { measureLatency } from './measure/latency.mjs';
 import { machine } from './measure/machine.mjs';
 import { memoryOverTime } from './measure/memory.mjs';
-import { interleavedRounds, median } from './measure/rounds.mjs';
-import { caseTable, gateTable, growthTable, processTable } from './report/table.mjs';
+import { notHere, Probe } from './measure/probe.mjs';
+import { measureScaling } from './measure/scaling.mjs';
+import { measureThroughput } from './measure/throughput.mjs';
+import { shapeOf } from './measure/work.mjs';
+import { verdicts } from './report/goals.mjs';
+import {
+  caseTable,
+  describeRun,
+  gateTable,
+  goalsText,
+  growthTable,
+  latencyTable,
+  processTable,
+  scalingTable,
+} from './report/table.mjs';
 
 const paces = {
-  full: { warmUpTexts: Infinity, rounds: 5, secondsPerRound: 1, allowance: 20 },
-  quick: { warmUpTexts: 8, rounds: 3, secondsPerRound: 0.25, allowance: 1 },
+  full: {
+    throughput: { rounds: 5, secondsPerRound: 0.4, allowance: 7, tune: true },
+    latency: { rounds: 5, secondsPerRound: 0.8, allowance: Infinity },
+  },
+  quick: {
+    throughput: { rounds: 3, secondsPerRound: 0.25, allowance: 1.5, tune: false },
+    latency: { rounds: 3, secondsPerRound: 0.3, allowance: Infinity },
+  },
 };
 const textsOverTime = 10_000;
 
 /**
- * @typedef {object} Row a variant in a case
- * @property {string} driver
- * @property {string} name
- * @property {'fp32' | 'int8'} dtype
- * @property {'together' | 'batches' | 'single'} way
- * @property {number[]} seconds for all texts once, of every round
- * @property {number} rounds
- * @property {number} textsPerSecond at the median round
- * @property {number} tokensPerSecond at the median round; real tokens, no padding
- * @property {number} spreadPercent half of what lies between the slowest and the fastest round, of the median
- * @property {number} leastCosine to the reference variant, over the texts of the case
- * @property {number} [ratio] tokens/s of gteway in the same dtype, all texts in one call, over this row's
- * @property {string} [failure] why it was not timed
- *
- * @typedef {{ name: string, about: string, texts: number, tokens: number, rows: Row[] }} CaseResult
- *
  * @typedef {object} Process a variant's process; sizes are resident bytes
  * @property {string} driver
  * @property {string} name
- * @property {string} [failure] why it could not load
+ * @property {string} [failure] why it did not run
  * @property {Record<string, unknown>} [info]
  * @property {number} [milliseconds] to load
  * @property {number} [before]
  * @property {number} [after]
  * @property {number} [afterTexts]
- *
- * @typedef {{ name: string, leastCosine: number, failure?: string }} Verdict
  */
 
 /**
@@ -50,31 +52,60 @@ const textsOverTime = 10_000;
  * @param {import('./cases/cases.mjs').Case[]} options.cases
  * @param {string[]} options.wanted parts of variant names; empty: all
  * @param {boolean} options.quick
+ * @param {boolean} options.memory whether to look at memory over time
  * @param {number} options.threads
  * @param {(text: string) => void} options.print
  * @param {(text: string) => void} options.note progress
  */
-export async function runCases({ model, cases, wanted, quick, threads, print, note }) {
+export async function runCases({ model, cases, wanted, quick, memory, threads, print, note }) {
   const source = textSource(model.directory, model.corpus);
   const parameters = { modelDirectory: model.directory, threads };
   const host = machine();
+  const flags = host.instructionSets;
   print(describeRun(host, model, source.about, threads, quick));
+  const probe = new Probe(threads, flags);
+  for (const reason of probe.missing) print(`without a probe of the machine: ${firstLine(reason)}`);
 
-  const { contestants, processes } = await start(wanted, parameters, note);
+  const kinds = new Set(cases.map(({ kind }) => kind));
+  const { contestants, processes } = await start(wanted, { quick, kinds, flags }, parameters, note);
   try {
     const golden = goldenVectors(model.golden, quick ? 8 : 16, quick ? 128 : 512);
-    const gate = await passGate(contestants, golden);
+    // Those that cannot take the mean are compared with first tokens in every case instead.
+    const gate = await passGate(
+      contestants.filter(({ variant }) => variant.pooling === undefined),
+      golden,
+    );
     if (gate.length > 0) print('\n' + gateTable(gate, golden.length));
+    const admitted = contestants.filter(({ name }) => !gate.some((entry) => entry.name === name && entry.failure));
+    const reference = admitted.find(({ driver, variant }) => driver === 'gteway' && variant.dtype === 'fp32');
 
-    /** @type {CaseResult[]} */
+    const pace = quick ? paces.quick : paces.full;
+    const shape = shapeOf(model.directory);
     const results = [];
     for (const item of cases) {
       note(`${item.name} …`);
-      const texts = source.texts(item, quick);
-      const admitted = contestants.filter(({ name }) => !gate.some((entry) => entry.name === name && entry.failure));
-      const result = await measureCase(item, texts, source.count, admitted, quick ? paces.quick : paces.full);
-      results.push(result);
-      print('\n' + caseTable(result));
+      const wantedTexts = quick ? item.quickTexts : item.texts;
+      const textsOf = (/** @type {number} */ count) => source.texts(item, count);
+      const taking = admitted.filter(({ variant }) => variant.kinds === undefined || variant.kinds.includes(item.kind));
+      if (item.kind === 'latency') {
+        const options = { item, texts: textsOf(wantedTexts), contestants: taking, pace: pace.latency, probe, shape };
+        const result = await measureLatency(options);
+        print('\n' + latencyTable(result));
+        results.push(result);
+      } else if (item.kind === 'threads') {
+        const ours = taking.filter(({ driver, variant }) => driver === 'gteway' && variant.way === 'together');
+        const options = { item, texts: textsOf(wantedTexts), count: source.count, contestants: ours, parameters };
+        const result = await measureScaling({ ...options, pace: pace.throughput, probe, flags });
+        print('\n' + scalingTable(result));
+        results.push(result);
+      } else {
+        const result = await measureThroughput({
+          ...{ item, textsOf, wanted: wantedTexts, count: source.count, contestants: taking, reference },
+          ...{ pace: pace.throughput, probe, flags, shape },
+        });
+        print('\n' + caseTable(result));
+        results.push(result);
+      }
     }
 
     for (const contestant of contestants) {
@@ -82,12 +113,16 @@ export async function runCases({ model, cases, wanted, quick, threads, print, no
       if (entry) entry.afterTexts = await contestant.residentBytes();
     }
     print('\n' + processTable(processes));
+    const goals = verdicts(results, flags);
+    if (goals.length > 0) print('\n' + goalsText(goals));
     await stopAll(contestants);
 
-    const growth = quick ? [] : await overTime(contestants, parameters, source.corpus('queries'), note);
-    print('\n' + (quick ? 'memory over time: left out by --quick' : growthTable(growth)));
+    const growth = memory ? await overTime(contestants, parameters, source.corpus('queries'), note) : [];
+    if (memory) print('\n' + growthTable(growth));
 
-    const failed = [...processes, ...gate, ...results.flatMap(({ rows }) => rows)].filter(({ failure }) => failure);
+    const failed = [...gate, ...results.flatMap(({ rows }) => /** @type {{ failure?: string }[]} */ (rows))].filter(
+      ({ failure }) => failure,
+    );
     return {
       machine: host,
       model: model.about,
@@ -97,8 +132,9 @@ export async function runCases({ model, cases, wanted, quick, threads, print, no
       processes,
       gate,
       cases: results,
+      goals,
       growth,
-      /** Whether every variant was measured in every case. */
+      /** Whether every variant that was loaded was measured in every case it takes part in. */
       complete: failed.length === 0,
     };
   } finally {
@@ -107,13 +143,14 @@ export async function runCases({ model, cases, wanted, quick, threads, print, no
 }
 
 /**
- * A process for every wanted variant; one that cannot load is reported and left out.
+ * A process for every wanted variant; one that cannot run here is reported and left out.
  *
  * @param {string[]} wanted
+ * @param {{ quick: boolean, kinds: Set<import('./drivers/driver.mjs').Kind>, flags: string[] }} run
  * @param {{ modelDirectory: string, threads: number }} parameters
  * @param {(text: string) => void} note
  */
-async function start(wanted, parameters, note) {
+async function start(wanted, { quick, kinds, flags }, parameters, note) {
   /** @type {Contestant[]} */
   const contestants = [];
   /** @type {Process[]} */
@@ -121,9 +158,16 @@ async function start(wanted, parameters, note) {
   for (const [driver, { variants }] of Object.entries(drivers)) {
     for (const variant of variants) {
       if (wanted.length > 0 && !wanted.some((part) => variant.name.includes(part))) continue;
+      if (quick && wanted.length === 0 && !variant.quick) continue;
+      if (variant.kinds && !variant.kinds.some((kind) => kinds.has(kind))) continue;
+      const entry = { driver, name: variant.name };
+      const reason = notHere(variant, flags);
+      if (reason !== undefined) {
+        processes.push({ ...entry, failure: reason });
+        continue;
+      }
       note(`loading ${variant.name} …`);
       const contestant = new Contestant(driver, variant);
-      const entry = { driver, name: variant.name };
       try {
         processes.push({ ...entry, ...(await contestant.load(parameters)) });
         contestants.push(contestant);
@@ -137,88 +181,6 @@ async function start(wanted, parameters, note) {
 }
 
 /**
- * Compares every variant with float64 vectors of the model.
- *
- * @param {Contestant[]} contestants
- * @param {{ text: string, embedding: number[] }[]} golden
- */
-async function passGate(contestants, golden) {
-  /** @type {Verdict[]} */
-  const entries = [];
-  if (golden.length === 0) return entries;
-  const texts = golden.map(({ text }) => text);
-  const expected = golden.map(({ embedding }) => embedding);
-  for (const contestant of contestants) {
-    const vectors = await contestant.embed(texts).catch(firstLine);
-    entries.push({ name: contestant.name, ...judge(vectors, expected, contestant.variant.dtype) });
-  }
-  return entries;
-}
-
-/**
- * @param {import('./cases/cases.mjs').Case} item
- * @param {string[]} texts
- * @param {(text: string) => number} count
- * @param {Contestant[]} contestants
- * @param {import('./measure/rounds.mjs').Pace} pace
- * @returns {Promise<CaseResult>}
- */
-async function measureCase(item, texts, count, contestants, pace) {
-  const tokens = texts.reduce((total, text) => total + count(text), 0);
-
-  const timings = await interleavedRounds(contestants, texts, pace);
-
-  // Everyone's vectors must be those of the first in fp32 (gteway, where it runs), or its time does not count.
-  const reference = contestants.find(
-    (contestant) => contestant.variant.dtype === 'fp32' && timings.get(contestant).vectors,
-  );
-  const expected = reference && rowsOf(timings.get(reference).vectors);
-  /** @type {Row[]} */
-  const rows = contestants.map((contestant) => {
-    const timing = timings.get(contestant);
-    const verdict = judge(timing.failure ?? timing.vectors, expected, contestant.variant.dtype);
-    const seconds = verdict.failure === undefined ? timing.seconds : [];
-    const middle = median(seconds);
-    return {
-      driver: contestant.driver,
-      name: contestant.name,
-      dtype: contestant.variant.dtype,
-      way: contestant.variant.way,
-      seconds,
-      rounds: seconds.length,
-      textsPerSecond: texts.length / middle,
-      tokensPerSecond: tokens / middle,
-      spreadPercent: (50 * (Math.max(...seconds) - Math.min(...seconds))) / middle,
-      ...verdict,
-    };
-  });
-  for (const row of rows) {
-    const ours = rows.find(
-      ({ driver, way, dtype }) => driver === 'gteway' && way === 'together' && dtype === row.dtype,
-    );
-    if (ours && row.driver !== 'gteway') row.ratio = ours.tokensPerSecond / row.tokensPerSecond;
-  }
-  return { name: item.name, about: item.about, texts: texts.length, tokens, rows };
-}
-
-/**
- * @param {import('./drivers/driver.mjs').Vectors | string} vectors or why there are none
- * @param {ArrayLike<number>[] | undefined} expected
- * @param {'fp32' | 'int8'} dtype
- * @returns {{ leastCosine: number, failure?: string }}
- */
-function judge(vectors, expected, dtype) {
-  if (typeof vectors === 'string') return { leastCosine: NaN, failure: vectors };
-  if (!expected) return { leastCosine: NaN };
-  const least = smallestCosine(vectors, expected);
-  if (least >= leastCosine[dtype]) return { leastCosine: least };
-  return {
-    leastCosine: least,
-    failure: `a cosine of ${least} to the reference; ${dtype} needs ${leastCosine[dtype]}`,
-  };
-}
-
-/**
  * @param {Contestant[]} contestants
  * @param {{ modelDirectory: string, threads: number }} parameters
  * @param {string[]} texts
@@ -227,7 +189,7 @@ function judge(vectors, expected, dtype) {
 async function overTime(contestants, parameters, texts, note) {
   const results = [];
   for (const { driver, variant } of contestants) {
-    if (driver !== 'gteway' || variant.way !== 'together') continue;
+    if (driver !== 'gteway' || variant.way !== 'together' || variant.forcedIsa !== undefined) continue;
     note(`memory of ${variant.name} over ${textsOverTime} texts and 50 loads …`);
     results.push(await memoryOverTime(driver, variant, parameters, texts.slice(0, 1000), textsOverTime));
   }
@@ -237,24 +199,4 @@ async function overTime(contestants, parameters, texts, note) {
 /** @param {Contestant[]} contestants */
 async function stopAll(contestants) {
   await Promise.all(contestants.map((contestant) => contestant.stop()));
-}
-
-/** @param {unknown} error */
-function firstLine(error) {
-  return (error instanceof Error ? error.message : String(error)).split('\n')[0];
-}
-
-/**
- * @param {ReturnType<typeof machine>} host
- * @param {import('./model.mjs').BenchModel} model
- * @param {string} texts
- * @param {number} threads
- * @param {boolean} quick
- */
-function describeRun(host, model, texts, threads, quick) {
-  return [
-    `${host.cpu}, ${host.cores} processors (${host.instructionSets.join(' ') || 'instruction sets unknown'}), ${host.platform}`,
-    `Node ${host.node}, ${threads} threads for every driver, load average ${host.load[0].toFixed(1)} before the start`,
-    `model: ${model.about}; texts: ${texts}${quick ? '; --quick' : ''}`,
-  ].join('\n');
 }

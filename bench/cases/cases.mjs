@@ -1,12 +1,15 @@
 /**
- * What is measured, as data. A case is a set of texts that every driver embeds; the smaller number of texts is the one of
- * --quick. Multiples of 32, so that batches of 32 are full.
+ * What is measured, as data. Numbers of texts are multiples of 32, so that batches of 32 are full; fewer are embedded by
+ * variants that say they are slow (32) and with --quick.
  *
- * @typedef {{ name: string, about: string, default: boolean, texts: number, quickTexts: number } & (
- *   { corpus: 'queries' | 'sentences' | 'passages' | 'mixed' } | { tokens: number }
+ * @typedef {{ name: string, about: string, default: boolean, quick: boolean, texts: number, quickTexts: number } & (
+ *   { kind: 'corpus', corpus: 'queries' | 'sentences' | 'passages' | 'mixed' } |
+ *   { kind: 'length', tokens: [number, number] } |
+ *   { kind: 'latency', tokens: [number, number] } |
+ *   { kind: 'threads', corpus: 'mixed' }
  * )} Case
- * `corpus`: a sample that has the corpus' distribution of lengths. `tokens`: texts of exactly that length, [CLS] and [SEP]
- * counted.
+ * corpus: a sample that has the corpus' distribution of lengths. length: texts of so many tokens, [CLS] and [SEP] counted.
+ * latency: one text a call, one call at a time. threads: the same as corpus, with one thread and with all.
  */
 
 /** @type {Case[]} */
@@ -14,51 +17,86 @@ export const cases = [
   {
     name: 'queries',
     about: 'short lines, 18 tokens on average',
+    kind: 'corpus',
     corpus: 'queries',
     texts: 256,
     quickTexts: 64,
     default: true,
+    quick: true,
   },
   {
     name: 'sentences',
     about: 'sentences, 28 tokens on average',
+    kind: 'corpus',
     corpus: 'sentences',
     texts: 128,
     quickTexts: 64,
     default: true,
+    quick: false,
   },
   {
     name: 'passages',
     about: 'paragraphs, 210 tokens on average',
+    kind: 'corpus',
     corpus: 'passages',
-    texts: 64,
+    texts: 32,
     quickTexts: 32,
     default: true,
+    quick: false,
   },
   {
     name: 'mixed',
     about: 'short and long texts in one list, 76 tokens on average',
+    kind: 'corpus',
     corpus: 'mixed',
     texts: 64,
     quickTexts: 32,
     default: true,
+    quick: true,
   },
-  ...[16, 32, 64, 128, 256, 512].map((tokens) => ({
-    name: `length-${tokens}`,
-    about: `texts of ${tokens} tokens each`,
-    tokens,
-    texts: Math.max(32, 4096 / tokens),
+  .../** @type {const} */ ([16, 32, 64, 128, 256, 512]).map(
+    (tokens) =>
+      /** @type {Case} */ ({
+        name: `length-${tokens}`,
+        about: `texts of ${tokens} tokens each`,
+        kind: 'length',
+        tokens: [tokens, tokens],
+        texts: Math.max(8, 4096 / tokens),
+        quickTexts: 8,
+        default: true,
+        quick: false,
+      }),
+  ),
+  {
+    name: 'latency',
+    about: 'one query of 8 to 16 tokens at a time',
+    kind: 'latency',
+    tokens: [8, 16],
+    texts: 9,
+    quickTexts: 9,
+    default: true,
+    quick: true,
+  },
+  {
+    name: 'latency-128',
+    about: 'one text of 128 tokens at a time',
+    kind: 'latency',
+    tokens: [128, 128],
+    texts: 4,
+    quickTexts: 4,
+    default: false,
+    quick: false,
+  },
+  {
+    name: 'threads',
+    about: 'mixed texts with one thread and with all of them, beside the probe of the machine',
+    kind: 'threads',
+    corpus: 'mixed',
+    texts: 64,
     quickTexts: 32,
-    default: false,
-  })),
-  ...[8, 32, 128].map((tokens) => ({
-    name: `latency-${tokens}`,
-    about: `one text of ${tokens} tokens`,
-    tokens,
-    texts: 1,
-    quickTexts: 1,
-    default: false,
-  })),
+    default: true,
+    quick: false,
+  },
 ];
 
 /**

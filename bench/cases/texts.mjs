@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Tokenizer } from '@huggingface/tokenizers';
+import { randomNumbers, shuffle } from '../measure/statistics.mjs';
 import { lengthDeciles } from './cases.mjs';
 
 const maxTokens = 512;
@@ -40,13 +41,15 @@ export function textSource(modelDirectory, corpusDirectory) {
 
     /**
      * @param {import('./cases.mjs').Case} item
-     * @param {boolean} quick
+     * @param {number} wanted
      * @returns {string[]}
      */
-    texts(item, quick) {
-      const wanted = quick ? item.quickTexts : item.texts;
+    texts(item, wanted) {
       if ('corpus' in item) return sample(corpus(item.corpus), wanted, count);
-      return Array.from({ length: wanted }, (_, index) => textOf(item.tokens, corpus('passages'), index, count));
+      const [least, most] = item.tokens;
+      return Array.from({ length: wanted }, (_, index) =>
+        textOf(least + (index % (most - least + 1)), corpus('passages'), index, count),
+      );
     },
   };
 }
@@ -110,31 +113,4 @@ function standIn(words, deciles, total) {
     const length = Math.max(1, Math.round(tokens) - 2);
     return Array.from({ length }, () => words[Math.floor(random() * words.length)]).join(' ');
   });
-}
-
-/**
- * @template T
- * @param {T[]} items
- * @param {number} seed
- */
-function shuffle(items, seed) {
-  const random = randomNumbers(seed);
-  for (let last = items.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [items[last], items[other]] = [items[other], items[last]];
-  }
-  return items;
-}
-
-/**
- * Numbers in [0, 1): a linear congruential generator (Numerical Recipes), its upper bits.
- *
- * @param {number} seed
- */
-function randomNumbers(seed) {
-  let state = seed >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return (state >>> 8) / 2 ** 24;
-  };
 }

@@ -2,12 +2,30 @@
 import { readFileSync } from 'node:fs';
 import { concatenate } from './rows.mjs';
 
+/** @type {(engine: string, dtype: import('./driver.mjs').Dtype, forcedIsa?: string) => import('./driver.mjs').Variant} */
+const together = (engine, dtype, forcedIsa) => ({
+  name: ['gteway', engine, dtype, forcedIsa].filter(Boolean).join(' '),
+  dtype,
+  way: 'together',
+  session: { engine },
+  ...(forcedIsa === undefined
+    ? { quick: true }
+    : { forcedIsa, env: { GTEWAY_FORCE_ISA: forcedIsa }, kinds: ['corpus', 'length'] }),
+});
+
 /** @type {import('./driver.mjs').Variant[]} */
 export const variants = [
-  { name: 'gteway fp32', dtype: 'fp32', way: 'together' },
-  { name: 'gteway fp32, one per call', dtype: 'fp32', way: 'single' },
-  { name: 'gteway int8', dtype: 'int8', way: 'together' },
-  { name: 'gteway int8, one per call', dtype: 'int8', way: 'single' },
+  together('ort', 'fp32'),
+  together('ort', 'int8'),
+  together('encoder', 'fp32'),
+  together('encoder', 'bf16'),
+  together('encoder', 'int8'),
+  together('encoder', 'fp32', 'avx512'),
+  together('encoder', 'fp32', 'avx2'),
+  together('encoder', 'bf16', 'avx512bf16'),
+  together('encoder', 'int8', 'avx512vnni'),
+  { name: 'gteway (defaults)', dtype: 'auto', way: 'together', quick: true },
+  { name: 'gteway (defaults), one per call', dtype: 'auto', way: 'single', kinds: ['corpus'] },
 ];
 
 /** @type {import('./driver.mjs').Driver['load']} */
@@ -18,12 +36,23 @@ export async function load(modelDirectory, variant, { threads }) {
     throw new Error('dist/index.js exports no Session: build the library first (npm run build)');
   }
   const session = await library.Session.load(modelDirectory, { dtype: variant.dtype, threads, ...variant.session });
-  const embedAll = async (/** @type {string[]} */ texts) => {
-    const { data, dimensions } = await session.embed(texts);
+  const { engine, fallbacks } = session.info;
+  const wanted = variant.session?.engine ?? 'auto';
+  if (wanted !== 'auto' && wanted !== engine) {
+    await session.close();
+    throw new Error(`runs on ${engine}: ${fallbacks.map((/** @type {any} */ { reason }) => reason).join('; ')}`);
+  }
+  /** @type {import('./driver.mjs').Loaded['embed']} */
+  const embedAll = async (texts, pooling) => {
+    const { data, dimensions } = await session.embed(texts, pooling === undefined ? {} : { pooling });
     return { data, dimensions };
   };
   return {
-    embed: variant.way === 'single' ? (texts) => concatenate(texts.map((text) => () => embedAll([text]))) : embedAll,
+    embed:
+      variant.way === 'single'
+        ? (texts, pooling) => concatenate(texts.map((text) => () => embedAll([text], pooling)))
+        : embedAll,
+    request: (text) => session.run(text),
     close: () => session.close(),
     info: { version: JSON.parse(readFileSync(new URL('package.json', root), 'utf8')).version, session: session.info },
   };

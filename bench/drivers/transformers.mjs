@@ -4,10 +4,16 @@ import { concatenate } from './rows.mjs';
 
 /** @type {import('./driver.mjs').Variant[]} */
 export const variants = [
-  { name: 'transformers.js fp32, batches of 32', dtype: 'fp32', way: 'batches' },
-  { name: 'transformers.js fp32, one per call', dtype: 'fp32', way: 'single' },
-  { name: 'transformers.js q8, batches of 32', dtype: 'int8', way: 'batches' },
-  { name: 'transformers.js q8, one per call', dtype: 'int8', way: 'single' },
+  {
+    name: 'transformers.js fp32, one per call',
+    dtype: 'fp32',
+    way: 'single',
+    kinds: ['corpus', 'latency'],
+    quick: true,
+  },
+  { name: 'transformers.js q8, one per call', dtype: 'int8', way: 'single', kinds: ['corpus', 'latency'], quick: true },
+  { name: 'transformers.js fp32, batches of 32', dtype: 'fp32', way: 'batches', kinds: ['corpus'], slow: true },
+  { name: 'transformers.js q8, batches of 32', dtype: 'int8', way: 'batches', kinds: ['corpus'], slow: true },
 ];
 
 /** @type {import('./driver.mjs').Driver['load']} */
@@ -16,7 +22,7 @@ export async function load(modelDirectory, variant, { threads }) {
   env.allowRemoteModels = false;
   env.localModelPath = dirname(modelDirectory);
   const extract = await pipeline('feature-extraction', basename(modelDirectory), {
-    dtype: variant.dtype === 'int8' ? 'q8' : variant.dtype,
+    dtype: variant.dtype === 'int8' ? 'q8' : 'fp32',
     session_options: { intraOpNumThreads: threads },
   });
   const size = variant.way === 'single' ? 1 : 32;
@@ -31,6 +37,7 @@ export async function load(modelDirectory, variant, { threads }) {
         }),
       );
     },
+    request: (text) => extract(text, { pooling: 'mean', normalize: true }),
     close: () => extract.dispose(),
     info: { version: env.version },
   };

@@ -50,8 +50,18 @@ export class Contestant {
   }
 
   /** @returns {Promise<{ data: Float32Array, dimensions: number }>} */
-  embed(/** @type {string[]} */ texts) {
-    return this.#ask('embed', { texts });
+  embed(/** @type {string[]} */ texts, /** @type {'cls' | undefined} */ pooling = undefined) {
+    return this.#ask('embed', { texts, pooling });
+  }
+
+  /** @returns {Promise<string | undefined>} what was found to be fastest; undefined where there is no choice */
+  tune(/** @type {string[]} */ texts) {
+    return this.#ask('tune', { texts });
+  }
+
+  /** @returns {Promise<number[]>} milliseconds of each call with one text */
+  latencies(/** @type {string[]} */ texts, /** @type {number} */ seconds) {
+    return this.#ask('latencies', { texts, seconds });
   }
 
   /**
@@ -60,6 +70,11 @@ export class Contestant {
    */
   round(/** @type {string[]} */ texts, /** @type {number} */ seconds) {
     return this.#ask('round', { texts, seconds });
+  }
+
+  /** @returns {Promise<any>} what the experiment of that name in serving/experiments.mjs returns */
+  experiment(/** @type {string} */ name, /** @type {object} */ parameters) {
+    return this.#ask('experiment', { name, parameters });
   }
 
   /** @returns {Promise<number>} */
@@ -77,6 +92,14 @@ export class Contestant {
     const gone = new Promise((resolve) => this.#child.once('exit', resolve));
     await this.#ask('close', {}).catch(() => undefined);
     this.#child.kill();
+    await gone;
+  }
+
+  /** Ends the process with whatever it is doing. */
+  async kill() {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = new Promise((resolve) => this.#child.once('exit', resolve));
+    this.#child.kill('SIGKILL');
     await gone;
   }
 

@@ -6,7 +6,7 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 
-export const leastCosine = { fp32: 0.9999, int8: 0.99 };
+export const leastCosine = { auto: 0.9999, fp32: 0.9999, bf16: 0.9999, int8: 0.99 };
 
 /**
  * @param {ArrayLike<number>} a
@@ -66,4 +66,47 @@ export function goldenVectors(path, wanted, maxTokens) {
   return Array.from({ length: Math.min(wanted, all.length) }, (_, index) => {
     return all[Math.floor(((index + 0.5) / Math.min(wanted, all.length)) * all.length)];
   });
+}
+
+/** @typedef {{ name: string, leastCosine: number, failure?: string }} Verdict */
+
+/**
+ * Compares every variant with float64 vectors of the model.
+ *
+ * @param {import('./contestant.mjs').Contestant[]} contestants
+ * @param {{ text: string, embedding: number[] }[]} golden
+ */
+export async function passGate(contestants, golden) {
+  /** @type {Verdict[]} */
+  const entries = [];
+  if (golden.length === 0) return entries;
+  const texts = golden.map(({ text }) => text);
+  const expected = golden.map(({ embedding }) => embedding);
+  for (const contestant of contestants) {
+    const vectors = await contestant.embed(texts).catch(firstLine);
+    entries.push({ name: contestant.name, ...judge(vectors, expected, contestant.variant.dtype) });
+  }
+  return entries;
+}
+
+/**
+ * @param {import('../drivers/driver.mjs').Vectors | string} vectors or why there are none
+ * @param {ArrayLike<number>[] | undefined} expected
+ * @param {import('../drivers/driver.mjs').Dtype} dtype
+ * @returns {{ leastCosine: number, failure?: string }}
+ */
+export function judge(vectors, expected, dtype) {
+  if (typeof vectors === 'string') return { leastCosine: NaN, failure: vectors };
+  if (!expected) return { leastCosine: NaN };
+  const least = smallestCosine(vectors, expected);
+  if (least >= leastCosine[dtype]) return { leastCosine: least };
+  return {
+    leastCosine: least,
+    failure: `a cosine of ${least} to the reference; ${dtype} needs ${leastCosine[dtype]}`,
+  };
+}
+
+/** @param {unknown} error */
+export function firstLine(error) {
+  return (error instanceof Error ? error.message : String(error)).split('\n')[0];
 }

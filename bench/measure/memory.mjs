@@ -1,6 +1,6 @@
 /** Resident size: of every variant after loading and after its texts, and of gteway over time. */
 import { Contestant } from './contestant.mjs';
-import { median } from './rounds.mjs';
+import { median } from './statistics.mjs';
 
 const cycles = 50;
 /** The first cycles fill the allocator's pools; and its pools breathe, so ends are compared as medians of as many. */

@@ -1,37 +1,34 @@
 /** Times contestants in turns, so that whatever else the machine does hits all of them alike. */
+import { firstLine } from './gate.mjs';
 
 /**
  * @typedef {object} Pace
- * @property {number} warmUpTexts embedded before the first round
  * @property {number} rounds at most, of each contestant
  * @property {number} secondsPerRound shorter work is repeated until it fills this
  * @property {number} allowance seconds after which a contestant gets no further round
- *
- * @typedef {object} Timing
- * @property {number[]} seconds for all texts once, of every round
- * @property {import('../drivers/driver.mjs').Vectors} [vectors] of the first round
- * @property {string} [failure] why there are no more rounds
  */
 
 /**
- * @param {import('./contestant.mjs').Contestant[]} contestants
- * @param {string[]} texts
- * @param {Pace} pace
- * @returns {Promise<Map<import('./contestant.mjs').Contestant, Timing>>}
+ * @template Sample
+ * @typedef {{ samples: Sample[], machine: number[], failure?: string }} Timing
+ * `machine`: the rate of the machine around each sample, where it was asked for. `failure`: why there are no more.
  */
-export async function interleavedRounds(contestants, texts, { warmUpTexts, rounds, secondsPerRound, allowance }) {
-  /** @type {Map<import('./contestant.mjs').Contestant, Timing & { used: number }>} */
-  const timings = new Map(contestants.map((contestant) => [contestant, { seconds: [], used: 0 }]));
-  /** @type {(contestant: import('./contestant.mjs').Contestant, work: () => Promise<void>) => Promise<void>} */
-  const turn = async (contestant, work) => {
-    try {
-      await work();
-    } catch (error) {
-      timings.get(contestant).failure = /** @type {Error} */ (error).message.split('\n')[0];
-    }
-  };
+
+/**
+ * @template Sample
+ * @param {import('./contestant.mjs').Contestant[]} contestants
+ * @param {Pick<Pace, 'rounds' | 'allowance'>} pace
+ * @param {(contestant: import('./contestant.mjs').Contestant) => Promise<unknown>} warmUp
+ * @param {(contestant: import('./contestant.mjs').Contestant) => Promise<Sample>} measure
+ * @param {(contestant: import('./contestant.mjs').Contestant) => number | undefined} [machineRate] asked for just before
+ *   and just after a sample
+ * @returns {Promise<Map<import('./contestant.mjs').Contestant, Timing<Sample>>>}
+ */
+export async function interleavedRounds(contestants, { rounds, allowance }, warmUp, measure, machineRate) {
+  /** @type {Map<import('./contestant.mjs').Contestant, Timing<Sample> & { used: number }>} */
+  const timings = new Map(contestants.map((contestant) => [contestant, { samples: [], machine: [], used: 0 }]));
   for (const contestant of contestants) {
-    await turn(contestant, async () => void (await contestant.embed(texts.slice(0, warmUpTexts))));
+    await warmUp(contestant).catch((error) => (timings.get(contestant).failure = firstLine(error)));
   }
   for (let round = 0; round < rounds; round++) {
     for (let place = 0; place < contestants.length; place++) {
@@ -39,20 +36,18 @@ export async function interleavedRounds(contestants, texts, { warmUpTexts, round
       const contestant = contestants[(place + round) % contestants.length];
       const timing = timings.get(contestant);
       if (timing.failure !== undefined || timing.used >= allowance) continue;
-      await turn(contestant, async () => {
-        const { seconds, times, vectors } = await contestant.round(texts, secondsPerRound);
-        timing.vectors ??= vectors;
-        timing.seconds.push(seconds);
-        timing.used += seconds * times;
-      });
+      const before = machineRate?.(contestant);
+      const began = performance.now();
+      try {
+        timing.samples.push(await measure(contestant));
+      } catch (error) {
+        timing.failure = firstLine(error);
+        continue;
+      }
+      timing.used += (performance.now() - began) / 1000;
+      const after = machineRate?.(contestant);
+      if (before !== undefined && after !== undefined) timing.machine.push((before + after) / 2);
     }
   }
   return timings;
-}
-
-/** @param {number[]} values */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }

@@ -1,5 +1,7 @@
 /** The process of one variant: does what its parent asks, one request at a time. Started by contestant.mjs. */
 import { drivers } from '../drivers/index.mjs';
+import { experiments } from '../serving/experiments.mjs';
+import { microBatcher } from '../serving/micro-batcher.mjs';
 
 /** @type {import('../drivers/driver.mjs').Loaded | undefined} */
 let loaded;
@@ -14,11 +16,29 @@ const requests = {
     const began = performance.now();
     reload = () => start.load(modelDirectory, variant, { threads });
     loaded = await reload();
+    if (variant.microBatches) loaded = { ...loaded, request: microBatcher(loaded.embed) };
     return { info: loaded.info, milliseconds: performance.now() - began, before, after: process.memoryUsage.rss() };
   },
 
-  async embed({ texts }) {
-    return loaded.embed(texts);
+  async embed({ texts, pooling }) {
+    return loaded.embed(texts, pooling);
+  },
+
+  /** Finds what is fastest for such texts, where there is a choice. */
+  async tune({ texts }) {
+    return loaded.tune?.(texts);
+  },
+
+  /** Embeds one text at a time for so many seconds, at least each once; milliseconds of each call. */
+  async latencies({ texts, seconds }) {
+    const milliseconds = [];
+    const end = performance.now() + seconds * 1000;
+    for (let next = 0; next < texts.length || performance.now() < end; next++) {
+      const began = performance.now();
+      await loaded.embed([texts[next % texts.length]]);
+      milliseconds.push(performance.now() - began);
+    }
+    return milliseconds;
   },
 
   /** Embeds the texts as often as it takes to fill `seconds`, at least once; gives the vectors too. */
@@ -33,6 +53,11 @@ const requests = {
       elapsed = (performance.now() - began) / 1000;
     } while (elapsed < seconds);
     return { seconds: elapsed / times, times, vectors };
+  },
+
+  /** One of serving/experiments.mjs. */
+  async experiment({ name, parameters }) {
+    return experiments[name](loaded, parameters);
   },
 
   async residentBytes() {

@@ -34,22 +34,69 @@ export function cosineText(cosine) {
 /**
  * The table of one case.
  *
- * @param {import('../suite.mjs').CaseResult} result
+ * @param {import('../measure/throughput.mjs').CaseResult} result
  */
 export function caseTable({ name, about, texts, tokens, rows }) {
-  const heading = ['', 'texts/s', 'tokens/s', '± %', 'rounds', 'gteway is ×', 'least cosine'];
+  const heading = [
+    '',
+    'texts/s',
+    'tokens/s',
+    '± %',
+    'rounds',
+    'GFLOP/s',
+    'of machine',
+    'gteway is ×',
+    'its int8 ×',
+    'least cosine',
+  ];
+  const optional = (/** @type {number | undefined} */ value) => (value === undefined ? '–' : number(value));
   const lines = rows.map((row) => [
     row.name,
     row.failure === undefined ? number(row.textsPerSecond) : 'not timed',
     row.failure === undefined ? number(row.tokensPerSecond) : '–',
     row.failure === undefined ? number(row.spreadPercent) : '–',
     String(row.rounds),
-    row.ratio === undefined ? '–' : number(row.ratio),
+    row.failure === undefined ? number(row.gflops) : '–',
+    row.ofMachine === undefined ? '–' : `${Math.round(100 * row.ofMachine)} %`,
+    optional(row.ratios?.exact),
+    optional(row.ratios?.int8),
     cosineText(row.leastCosine),
   ]);
+  const settings = rows.filter(({ setting }) => setting).map((row) => `  ${row.name}: ${row.setting}`);
   const failures = rows.filter((row) => row.failure !== undefined).map((row) => `  ${row.name}: ${row.failure}`);
   const title = `${name}: ${about}; ${texts} texts, ${tokens.toLocaleString('en')} tokens`;
-  return [title, table(heading, lines), ...failures].join('\n');
+  return [title, table(heading, lines), ...settings, ...failures].join('\n');
+}
+
+/** @param {import('../measure/latency.mjs').LatencyResult} result */
+export function latencyTable({ name, about, rows, memory, l3 }) {
+  const heading = ['', 'p50 ms', 'p95 ms', 'p99 ms', 'calls', 'weights read, GB/s'];
+  const lines = rows.map((row) => [
+    row.name,
+    ...[row.p50, row.p95, row.p99].map(number),
+    String(row.calls),
+    number(row.gigabytesPerSecond),
+  ]);
+  const failures = rows.filter((row) => row.failure !== undefined).map((row) => `  ${row.name}: ${row.failure}`);
+  const rate = (/** @type {{ gbps: number, best: number }} */ { gbps, best }) =>
+    `${number(gbps)} GB/s (at best ${number(best)})`;
+  const machine = memory
+    ? [`  this machine reads memory at ${rate(memory)}${l3 ? ` and its last-level cache at ${rate(l3)}` : ''}`]
+    : [];
+  return [`${name}: ${about}`, table(heading, lines), ...machine, ...failures].join('\n');
+}
+
+/** @param {import('../measure/scaling.mjs').ScalingResult} result */
+export function scalingTable({ name, about, rows }) {
+  const heading = ['', 'tokens/s, one thread', `${rows[0]?.threads ?? ''} threads`, 'gain', "the machine's"];
+  const lines = rows.map((row) => [row.name, ...[row.one, row.all, row.gain, row.machineGain ?? NaN].map(number)]);
+  const failures = rows.filter((row) => row.failure !== undefined).map((row) => `  ${row.name}: ${row.failure}`);
+  return [`${name}: ${about}`, table(heading, lines), ...failures].join('\n');
+}
+
+/** @param {import('./goals.mjs').Verdict[]} goals */
+export function goalsText(goals) {
+  return goals.map(({ goal, measured, met }) => `${met ? 'met' : 'MISSED'}: ${goal}: ${measured}`).join('\n');
 }
 
 /**
@@ -77,7 +124,7 @@ export function processTable(processes) {
           mebibytes(entry.after),
           mebibytes(entry.afterTexts),
         ]
-      : [entry.name, 'not loaded', '–', '–', '–', '–'],
+      : [entry.name, 'not here', '–', '–', '–', '–'],
   );
   const failures = processes.filter(({ failure }) => failure).map(({ name, failure }) => `  ${name}: ${failure}`);
   const heading = ['', 'version', 'load', 'before load', 'after load', 'after the texts'];
@@ -102,4 +149,26 @@ export function growthTable(growth) {
     'load/close cycles',
   ];
   return ['memory over time: resident size', table(heading, lines)].join('\n');
+}
+
+/** @param {number} milliseconds Infinity: no answer came while it was waited for */
+export function latencyText(milliseconds) {
+  if (milliseconds === Infinity) return 'no answer';
+  if (Number.isNaN(milliseconds)) return '–';
+  return milliseconds.toLocaleString('en', { maximumFractionDigits: milliseconds < 100 ? 1 : 0 });
+}
+
+/**
+ * @param {ReturnType<typeof import('../measure/machine.mjs').machine>} host
+ * @param {import('../model.mjs').BenchModel} model
+ * @param {string} texts
+ * @param {number} threads
+ * @param {boolean} quick
+ */
+export function describeRun(host, model, texts, threads, quick) {
+  return [
+    `${host.cpu}, ${host.cores} processors (${host.instructionSets.join(' ') || 'instruction sets unknown'}), ${host.platform}`,
+    `Node ${host.node}, ${threads} threads for every driver, load average ${host.load[0].toFixed(1)} before the start`,
+    `model: ${model.about}; texts: ${texts}${quick ? '; --quick' : ''}`,
+  ].join('\n');
 }

@@ -1,12 +1,10 @@
 /** The tokenizer without JavaScript around it: builds native/bench/tokenizer.cpp and reads what it prints. */
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { parseTokenizerJson } from '../../dist/tokenizer-json.js';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { buildNative } from '../measure/native-target.mjs';
 
 /** @typedef {{ case: string, bytes: number, tokens: number, mbPerSecond: number, nsPerByte: number }} NativeResult */
 
@@ -17,21 +15,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
  * @returns {NativeResult[][]} for each mode
  */
 export function measureNative(modelDirectory, texts, modes) {
-  const { status, error } = spawnSync(
-    process.execPath,
-    [
-      'node_modules/cmake-js/bin/cmake-js',
-      'compile',
-      '-d',
-      'native',
-      '-O',
-      'build/tests',
-      '--CDGTEWAY_TESTS=ON',
-    ].concat(['-T', 'gteway_tokenizer_bench']),
-    { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] },
-  );
-  if (error) throw error;
-  if (status !== 0) throw new Error('gteway_tokenizer_bench could not be built');
+  const program = buildNative('gteway_tokenizer_bench');
   const directory = mkdtempSync(join(tmpdir(), 'gteway-tokenizer-bench-'));
   try {
     const config = join(directory, 'config');
@@ -39,7 +23,7 @@ export function measureNative(modelDirectory, texts, modes) {
     writeFileSync(config, configRecords(readFileSync(join(modelDirectory, 'tokenizer.json'), 'utf8')));
     writeFileSync(corpus, Buffer.concat(texts.map(text)));
     return modes.map((mode) =>
-      execFileSync(join(root, 'build/tests/gteway_tokenizer_bench'), [config, corpus, mode], { encoding: 'utf8' })
+      execFileSync(program, [config, corpus, mode], { encoding: 'utf8' })
         .split('\n')
         .filter(Boolean)
         .map((line) => JSON.parse(line)),

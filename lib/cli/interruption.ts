@@ -20,6 +20,13 @@ export function undoAll(): void {
   undoings.clear();
 }
 
+let onFirstSignal: (() => void) | undefined;
+
+/** The next signal calls this instead of ending the process; the one after it ends the process after all. */
+export function takeOverFirstSignal(handle: () => void): void {
+  onFirstSignal = handle;
+}
+
 /** Ends the process on SIGINT, SIGTERM and SIGHUP with the shell's code for it: 128 + the signal's number. */
 export function exitOnSignals(): void {
   for (const [signal, number] of [
@@ -27,7 +34,13 @@ export function exitOnSignals(): void {
     ['SIGINT', 2],
     ['SIGTERM', 15],
   ] as const) {
-    process.once(signal, () => {
+    process.on(signal, () => {
+      if (onFirstSignal !== undefined) {
+        const handle = onFirstSignal;
+        onFirstSignal = undefined;
+        handle();
+        return;
+      }
       undoAll();
       process.exit(128 + number);
     });

@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { infoCommand } from './commands/info.js';
 import { pullCommand } from './commands/pull.js';
+import { serveCommand } from './commands/serve.js';
 import { similarityCommand } from './commands/similarity.js';
 import { tokenizeCommand } from './commands/tokenize.js';
 import { exitCodes, note, reportFailure, systemReason } from './failure.js';
@@ -16,6 +17,7 @@ const commands = [
   embedCommand,
   similarityCommand,
   tokenizeCommand,
+  serveCommand,
   pullCommand,
   infoCommand,
   doctorCommand,

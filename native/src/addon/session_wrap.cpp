@@ -1,5 +1,6 @@
-// NativeSession: the scheduler, its engine and its tokenizer, as one JavaScript object. Types:
-// types/binding.d.ts.
+// NativeSession: a client of a scheduler, which sessions of the same model share, as a JavaScript object.
+// Types: types/binding.d.ts.
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -11,15 +12,15 @@
 #include "addon/texts.hpp"
 #include "addon/tokenizer_wrap.hpp"
 #include "kernels/kernels.hpp"
-#include "scheduler/scheduler.hpp"
+#include "scheduler/registry.hpp"
 
 namespace gteway::addon {
 namespace {
 
-template <class Array, class T>
-Array copy_to_js(Napi::Env env, const char* constructor, const std::vector<T>& values) {
+template <class Array, class Values>
+Array copy_to_js(Napi::Env env, const char* constructor, const Values& values) {
   Array array = new_array<Array>(env, constructor, values.size());
-  if (!values.empty()) std::memcpy(array.Data(), values.data(), values.size() * sizeof(T));
+  if (values.size() > 0) std::memcpy(array.Data(), values.data(), values.size() * sizeof(values[0]));
   return array;
 }
 
@@ -28,7 +29,85 @@ Napi::Object embedded_to_js(Napi::Env env, const Embedded& result) {
   object.Set("data", copy_to_js<Napi::Float32Array>(env, "Float32Array", result.data));
   object.Set("tokens", copy_to_js<Napi::Uint32Array>(env, "Uint32Array", result.tokens));
   object.Set("truncated", copy_to_js<Napi::Uint8Array>(env, "Uint8Array", result.truncated));
+  Napi::Array errors = Napi::Array::New(env, result.errors.size());
+  for (uint32_t i = 0; i < result.errors.size(); ++i) {
+    const ItemError& failed = result.errors[i];
+    Napi::Object error = Napi::Object::New(env);
+    error.Set("index", failed.text);
+    error.Set("code", std::string(error_code_name(failed.error.code)));
+    error.Set("message", failed.error.what());
+    errors.Set(i, error);
+  }
+  object.Set("errors", errors);
   return object;
+}
+
+Napi::Object latency_to_js(Napi::Env env, const LatencyHistogram& latency) {
+  Napi::Object object = Napi::Object::New(env);
+  object.Set("count", static_cast<double>(latency.count()));
+  object.Set("sum", latency.sum_ms());
+  object.Set("max", latency.max_ms());
+  auto counts = new_array<Napi::Float64Array>(env, "Float64Array", latency.counts().size());
+  std::copy(latency.counts().begin(), latency.counts().end(), counts.Data());
+  object.Set("counts", counts);
+  return object;
+}
+
+Napi::Object stats_to_js(Napi::Env env, const Stats& stats) {
+  Napi::Object object = Napi::Object::New(env);
+  const auto set = [&](const char* name, auto value) { object.Set(name, static_cast<double>(value)); };
+  const Counters& counters = stats.counters;
+  set("callsInFlight", stats.calls_in_flight);
+  set("textsInFlight", stats.texts_in_flight);
+  set("textsRunning", stats.texts_running);
+  set("bytesInFlight", stats.bytes_in_flight);
+  set("callsWaiting", stats.calls_waiting);
+  set("oldest", stats.oldest_ms);
+  set("calls", counters.calls);
+  set("texts", counters.texts);
+  set("tokens", counters.tokens);
+  set("rejected", counters.rejected);
+  set("cancelled", counters.cancelled);
+  set("failed", counters.failed);
+  set("failedTexts", counters.failed_texts);
+  set("coalesced", counters.coalesced);
+  set("cacheHits", stats.cache.hits);
+  set("cacheMisses", stats.cache.misses);
+  set("cacheEntries", stats.cache.entries);
+  set("cacheBytes", stats.cache.bytes);
+  set("sessions", stats.sessions);
+  set("workers", stats.workers);
+  set("workersBusy", stats.workers_busy);
+  set("batches", stats.engine.batches);
+  set("batchTokens", stats.engine.tokens);
+  set("batchTokensPadded", stats.engine.padded_tokens);
+  Napi::Object latency = Napi::Object::New(env);
+  latency.Set("queue", latency_to_js(env, counters.queue));
+  latency.Set("tokenize", latency_to_js(env, counters.tokenize));
+  latency.Set("infer", latency_to_js(env, counters.infer));
+  latency.Set("total", latency_to_js(env, counters.total));
+  object.Set("latency", latency);
+  return object;
+}
+
+Napi::Value latency_bounds(const Napi::CallbackInfo& info) {
+  auto bounds = new_array<Napi::Float64Array>(info.Env(), "Float64Array", LatencyHistogram::kBuckets);
+  for (size_t i = 0; i < LatencyHistogram::kBuckets; ++i)
+    bounds[i] = static_cast<double>(LatencyHistogram::bound_us(i)) / 1e3;
+  return bounds;
+}
+
+// All that the engine, and what it computes, depends on.
+std::string identity_of(const EngineOptions& options) {
+  std::string identity = file_identity(options.model_path);
+  if (!options.config_path.empty()) identity += '\n' + file_identity(options.config_path);
+  for (const std::string& part :
+       {options.dtype, std::to_string(static_cast<int>(options.kind)),
+        std::to_string(static_cast<int>(options.device)), std::to_string(options.device_id),
+        std::to_string(options.gpu_memory_limit), std::to_string(options.threads),
+        std::to_string(options.max_batch_tokens), options.ort_library})
+    identity += '\n' + part;
+  return identity;
 }
 
 Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
@@ -95,6 +174,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
                            InstanceMethod<&SessionWrap::ready>("ready"),
                            InstanceMethod<&SessionWrap::embed>("embed"),
                            InstanceMethod<&SessionWrap::cancel>("cancel"),
+                           InstanceMethod<&SessionWrap::stats>("stats"),
                            InstanceMethod<&SessionWrap::close>("close"),
                        });
   }
@@ -107,9 +187,9 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
   ~SessionWrap() override { shut_down(); }
 
   void shut_down() noexcept override {
-    if (!scheduler_) return;  // maybe after teardown, when the environment is gone
+    if (!client_) return;  // maybe after teardown, when the environment is gone
     environment_.open.erase(this);
-    scheduler_.reset();
+    client_.reset();
   }
 
  private:
@@ -128,15 +208,16 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     engine.kind =
         choice<EngineKind>(info, 12, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
     engine.config_path = text(info, 13);
-    const SchedulerOptions options{.threads = engine.threads,
-                                   .max_queue = static_cast<size_t>(number(info, 8))};
-    if (options.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");
-
-    scheduler_ = std::make_unique<Scheduler>(
-        options, std::move(tokenizer),
-        [engine](std::vector<Fallback>& fallbacks) { return make_engine(engine, fallbacks); },
-        [this, mailbox = environment_.mailbox](Loaded loaded) {
-          mailbox->post([this, loaded = std::move(loaded)](Napi::Env env) {
+    if (engine.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");
+    const ClientOptions options{.max_queue = static_cast<size_t>(number(info, 8)),
+                                .max_queue_bytes = static_cast<size_t>(number(info, 10)),
+                                .cache_bytes = static_cast<size_t>(number(info, 11))};
+    client_ = connect(
+        identity_of(engine), engine.threads,
+        [engine](std::vector<Fallback>& fallbacks) { return make_engine(engine, fallbacks); }, options,
+        std::move(tokenizer),
+        [this, mailbox = environment_.mailbox](const Loaded& loaded) {
+          mailbox->post([this, loaded](Napi::Env env) {
             if (loaded.error)
               loading_.reject(to_js(env, *loaded.error).Value());
             else
@@ -150,11 +231,12 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
 
   Napi::Value ready(const Napi::CallbackInfo&) { return loading_.value(); }
 
-  // (call, texts, pooling, normalize, truncate, maxTokens, dimensions) → Promise<{data, tokens, truncated}>
+  // (call, texts, pooling, normalize, truncate, maxTokens, dimensions, wait, itemErrors)
+  // → Promise<{data, tokens, truncated, errors}>
   Napi::Value embed(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
     return guard(env, [&]() -> Napi::Value {
-      if (!scheduler_) throw Error(ErrorCode::kClosed, "the session is closed");
+      if (!client_ || closing_) throw Error(ErrorCode::kClosed, "the session is closed");
       const auto call = static_cast<uint64_t>(number(info, 0));
       Submission submission;
       submission.number = call;
@@ -165,6 +247,8 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
       submission.options.truncate = info[4].ToBoolean();
       submission.options.max_tokens = static_cast<size_t>(number(info, 5));
       submission.options.dimensions = static_cast<size_t>(number(info, 6));
+      submission.options.wait = info[7].ToBoolean();
+      submission.options.item_errors = info[8].ToBoolean();
       submission.done = [this, call, mailbox = environment_.mailbox](std::optional<Embedded> result,
                                                                      std::optional<Error> error) {
         // Shared: a letter is copyable, a result of megabytes must not be copied.
@@ -177,7 +261,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
       pending_.emplace(call, deferred);
       begin_waiting();
       try {
-        scheduler_->submit(std::move(submission));
+        client_->submit(std::move(submission));
       } catch (...) {
         pending_.erase(call);
         end_waiting(env);
@@ -189,8 +273,14 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
 
   Napi::Value cancel(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
-      if (scheduler_) scheduler_->cancel(static_cast<uint64_t>(number(info, 0)));
+      if (client_) client_->cancel(static_cast<uint64_t>(number(info, 0)));
       return info.Env().Undefined();
+    });
+  }
+
+  Napi::Value stats(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+      return stats_to_js(info.Env(), client_ ? client_->stats() : last_stats_);
     });
   }
 
@@ -200,9 +290,10 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     if (!closing_) {
       closing_.emplace(env);
       begin_waiting();
-      scheduler_->close([this, mailbox = environment_.mailbox] {
+      client_->close([this, mailbox = environment_.mailbox] {
         mailbox->post([this](Napi::Env js) {
-          shut_down();  // the threads have ended: joining them takes no time
+          last_stats_ = client_->stats();
+          shut_down();  // where it joins threads, they have ended, and it takes no time
           closing_->resolve(js.Undefined());
           end_waiting(js);
         });
@@ -241,14 +332,15 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
   std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   LastingPromise loading_;
   std::optional<LastingPromise> closing_;
-  std::unique_ptr<Scheduler>
-      scheduler_;  // null once closed; last, so that its threads end before the rest is gone
+  Stats last_stats_;                // once closed
+  std::unique_ptr<Client> client_;  // null once closed; last, so that its threads end before the rest is gone
 };
 
 }  // namespace
 
 void register_session(Napi::Env env, Napi::Object exports) {
   exports.Set("NativeSession", SessionWrap::define(env));
+  exports.Set("latencyBounds", Napi::Function::New(env, latency_bounds, "latencyBounds"));
 }
 
 }  // namespace gteway::addon

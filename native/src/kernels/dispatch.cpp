@@ -29,6 +29,11 @@ extern const EncoderTable encoder_table;
 namespace avx512bf16 {
 extern const EncoderTable encoder_table;
 }
+#if defined(GTEWAY_HAS_AMX)
+namespace amx {
+extern const EncoderTable encoder_table;
+}
+#endif
 #elif defined(__aarch64__) || defined(_M_ARM64)
 namespace neon {
 extern const Table table;
@@ -126,10 +131,14 @@ std::span<const Implementation> implementations() {
   const bool avx2 = has.avx2 && has.fma && has.f16c;
   const bool avx512 = avx2 && has.avx512f && has.avx512bw && has.avx512dq && has.avx512vl;
   const bool vnni = avx512 && has.avx512_vnni, bf16 = vnni && has.avx512_bf16;
+  [[maybe_unused]] const bool amx = bf16 && has.amx_tile && has.amx_bf16 && has.amx_int8;
 #endif
   static const std::array all {
 #if defined(__x86_64__) || defined(_M_X64)
-    Implementation{"avx512bf16", bf16, nullptr, &avx512bf16::encoder_table},
+#if defined(GTEWAY_HAS_AMX)
+    Implementation{"amx", amx, nullptr, &amx::encoder_table},
+#endif
+        Implementation{"avx512bf16", bf16, nullptr, &avx512bf16::encoder_table},
         Implementation{"avx512vnni", vnni, nullptr, &avx512vnni::encoder_table},
         Implementation{"avx512", avx512, &avx512::table, &avx512::encoder_table},
         Implementation{"avx2", avx2, &avx2::table, &avx2::encoder_table},

@@ -1,9 +1,10 @@
-// One embed() call on its way through the native side, and what comes out of it.
+// One embed() call as it comes to the native side, and what comes out of it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -29,25 +30,47 @@ struct TextBlock {
 struct EmbedOptions {
   Pooling pooling = Pooling::kMean;
   bool normalize = true;
-  bool truncate = true;   // false: a text over the limit is an error instead of being cut
-  size_t max_tokens = 0;  // the limit, [CLS] and [SEP] counted
-  size_t dimensions =
-      0;  // how many values of each row to keep, at most the engine's; rows are normalised after the cut
+  bool truncate = true;      // false: a text over the limit is an error instead of being cut
+  size_t max_tokens = 0;     // the limit, [CLS] and [SEP] counted
+  size_t dimensions = 0;     // values of each row to keep, at most the engine's; normalised after the cut
+  bool wait = false;         // where the queue is full, wait for room instead of being refused
+  bool item_errors = false;  // a text that fails is listed in Embedded::errors instead of failing the call
+};
+
+// Floats that each get written once, so they are not zeroed first, and the thread that allocates them does
+// not pay for the pages.
+class FloatBuffer {
+ public:
+  FloatBuffer() = default;
+  explicit FloatBuffer(size_t size) : values_(std::make_unique_for_overwrite<float[]>(size)), size_(size) {}
+  float* data() const noexcept { return values_.get(); }
+  size_t size() const noexcept { return size_; }
+  float operator[](size_t i) const noexcept { return values_[i]; }
+
+ private:
+  std::unique_ptr<float[]> values_;
+  size_t size_ = 0;
+};
+
+struct ItemError {
+  uint32_t text = 0;
+  Error error;
 };
 
 struct Embedded {
-  std::vector<float>
-      data;  // [rows, options.dimensions]; rows: one per text, or one per token with Pooling::kNone
+  FloatBuffer data;  // [rows, options.dimensions]; rows: one per text, or one per token with Pooling::kNone
   std::vector<uint32_t> tokens;    // per text: tokens that were embedded
   std::vector<uint8_t> truncated;  // per text: whether it was cut
+  // Ascending, only with item_errors: zero tokens and a row of zeros (with kNone: no rows) for each.
+  std::vector<ItemError> errors;
 };
 
-// Called exactly once, on a worker thread or on the thread that cancels or closes. Either a result or an
-// error is set.
+// Called exactly once, on a worker thread or on the thread that submits, cancels or closes. Either a result
+// or an error is set.
 using Completion = std::function<void(std::optional<Embedded> result, std::optional<Error> error)>;
 
 struct Submission {
-  uint64_t number = 0;  // the caller's name for it, unique within the scheduler; for cancel()
+  uint64_t number = 0;  // the caller's name for it, higher than that of any call before; for cancel()
   TextBlock texts;
   EmbedOptions options;
   Completion done;

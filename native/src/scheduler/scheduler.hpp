@@ -1,20 +1,20 @@
-// Owns a session's worker threads and engine, and shares them fairly among the calls in flight.
+// Owns an engine and its worker threads, and shares them among the calls of any number of clients.
 //
-// A call is cut into tasks: slices of its texts to tokenize, then batches to run. Workers take one task at a
-// time from the calls in turn, so that a call of one text waits for at most one task of a call of a hundred
-// thousand.
+//   JS thread ── submit() ──▶ WorkQueue ── Task ──▶ workers: tokenize · engine.embed() ── Completion ──▶
 //
-//   JS thread ── submit() ──▶ calls in flight ── next task ──▶ workers: tokenize, engine.embed() ──
-//   Completion ──▶
+// Texts become sequences of token ids, and whatever sequences are ready, of whichever calls, run in one
+// batch, as large as the policy allows. Nothing waits while a worker is idle. Beside the workers there is an
+// express thread, which serves short calls while every worker is busy with bulk work: the operating system
+// shares the processors among them in slices far shorter than a batch, so a short call need not wait for one
+// to end, and bulk batches can have the size that is best for throughput.
 //
-// Thread-safety: every public member may be called from any thread, except the destructor.
+// One mutex guards the queue, the accounts and the counters. It is never held while tokenizing, computing,
+// copying rows or calling a Completion. Every public member may be called from any thread but the workers,
+// the destructor by the last owner.
 #pragma once
 
-#include <atomic>
 #include <condition_variable>
-#include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -22,16 +22,10 @@
 #include <vector>
 
 #include "engine/factory.hpp"
-#include "scheduler/request.hpp"
-#include "tokenizer/tokenizer.hpp"
+#include "scheduler/call.hpp"
+#include "scheduler/work_queue.hpp"
 
 namespace gteway {
-
-struct SchedulerOptions {
-  size_t threads = 1;
-  size_t max_queue =
-      0;  // texts that may be in flight; a call that finds nothing in flight is admitted whatever its size
-};
 
 // What loading ended with; `error` or the rest.
 struct Loaded {
@@ -44,58 +38,80 @@ struct Loaded {
 class Scheduler {
  public:
   using MakeEngine = std::function<std::unique_ptr<Engine>(std::vector<Fallback>&)>;
+  using OnLoaded = std::function<void(const Loaded&)>;
 
-  // Returns at once; the first worker makes the engine and then calls `loaded`, once, from its thread.
-  Scheduler(SchedulerOptions options, std::shared_ptr<const Tokenizer> tokenizer, MakeEngine make_engine,
-            std::function<void(Loaded)> loaded);
-  // close() and wait for the workers, which end as soon as the engine lets go of them.
+  // The first client starts the threads, of which the first makes the engine. Calls made meanwhile wait for
+  // it.
+  Scheduler(size_t threads, MakeEngine make_engine);
+  // Waits for the workers, which end as soon as the engine lets go of them.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Takes a call over; `submission.done` is called when it ended. Throws Error{kOverloaded} or Error{kClosed}
-  // instead, and then never calls `done`. Calls made while the engine is loading wait for it.
-  void submit(Submission submission);
+  // Adds a client. `loaded` is called once, from any thread, maybe before this returns. False: the scheduler
+  // is closing, and nothing happened. Throws Error{kOutOfMemory} where no threads can be had.
+  bool attach(const std::shared_ptr<Account>& account, OnLoaded loaded);
+  // Ends the client's calls with kClosed; `closed` is called when nothing of it is left. The last one to go
+  // closes the scheduler: the workers end and release the engine before `closed`. Once per account.
+  void detach(const std::shared_ptr<Account>& account, std::function<void()> closed);
 
-  // Ends a call with kAborted: what is queued is dropped, what is running is dropped when it is done. No
-  // effect on a call that ended.
-  void cancel(uint64_t call);
-
-  // Ends all calls with kClosed and lets the workers end; the last one releases the engine, then calls
-  // `closed`. Idempotent: only the first call's `closed` is kept, which is why there is one owner that
-  // closes.
-  void close(std::function<void()> closed = {});
+  // See Client.
+  void submit(const std::shared_ptr<Account>& account, Submission submission);
+  void cancel(Account& account, uint64_t number);
+  Stats stats(const Account& account);
 
  private:
-  struct Call;
-  struct Task;
-  using CallList = std::list<std::shared_ptr<Call>>;
+  // What to do once the mutex is free again, in order.
+  using Afterwards = std::vector<std::function<void()>>;
+  struct Settled {
+    uint32_t text;
+    std::optional<Error> error;  // none: its row is there
+  };
 
-  void work();
-  void load(const MakeEngine& make_engine, const std::function<void(Loaded)>& loaded);
-  bool next_task(Task& task, size_t& threads);
-  void run(Task& task, size_t threads);
-  void tokenize(Call& call, size_t slice);
-  void infer(Call& call, const std::vector<uint32_t>& rows, size_t threads);
-  void finish_task(const std::shared_ptr<Call>& call, std::optional<Error> error);
-  void start_batches(Call& call);
-  void end_call(std::unique_lock<std::mutex>& lock, const std::shared_ptr<Call>& call);
+  void start();
+  void work(size_t worker);
+  void load();
+  bool next_task(bool express, Task& task);
+  void wake_for_work();
+
+  // run_task.cpp. They throw only before they settle anything; the finish_… settle, and free the worker.
+  void tokenize(const Task& task);
+  void run_batch(const Task& task);
+  void infer(std::span<const SequencePtr> batch, std::span<float> rows, size_t threads,
+             std::span<std::optional<Error>> failures);
+  void deliver(const Sequence& sequence, std::span<const float> rows);
+  void finish_tokenizing(const Task& task, std::vector<SequencePtr> ready,
+                         const std::vector<Settled>& settled, Clock::duration spent) noexcept;
+  void finish_batch(const Task& task, std::span<const std::optional<Error>> failures) noexcept;
+  void fail(const Task& task, const Error& error) noexcept;
+
+  void admit(const CallPtr& call, Afterwards& afterwards);
+  void settle(const CallPtr& call, uint32_t text, const Error* error, Afterwards& afterwards);
+  void end_call(const CallPtr& call, std::optional<Error> error, Afterwards& afterwards);
+  void admit_waiting(Account& account, Afterwards& afterwards);
+  void release(const Task& task);
+  void shut(std::function<void()> closed, Afterwards& afterwards);
   void worker_ended();
 
-  const SchedulerOptions options_;
-  const std::shared_ptr<const Tokenizer> tokenizer_;
+  const size_t workers_;
+  const MakeEngine make_engine_;
+  std::unique_ptr<Engine> engine_;  // set before ready_; released by the last worker
 
-  std::mutex mutex_;  // guards everything below; never held while tokenizing or computing
-  std::condition_variable wake_;
-  std::unique_ptr<Engine> engine_;  // set by the first worker, before ready_; released by the last
-  CallList calls_;                  // with tasks to hand out, in turn order
-  std::vector<std::shared_ptr<Call>> all_calls_;  // every call that has not ended
-  size_t texts_in_flight_ = 0;
-  size_t busy_workers_ = 0;
-  size_t live_workers_ = 0;
+  std::mutex mutex_;
+  // ---- guarded by mutex_
+  std::condition_variable wake_;          // workers
+  std::condition_variable wake_express_;  // the express thread
+  WorkQueue queue_;
+  std::vector<std::shared_ptr<Account>> accounts_;
+  EngineCounters counters_;
+  Loaded loaded_;
+  std::vector<OnLoaded> on_loaded_;
+  std::vector<std::function<void()>> on_closed_;
+  size_t busy_ = 0;       // threads that have a task, the express thread included
+  size_t busy_bulk_ = 0;  // workers that have a task of a bulk call
+  size_t live_threads_ = 0;
   bool ready_ = false;
   bool closing_ = false;
-  std::function<void()> closed_;
 
   std::vector<std::thread> threads_;
 };

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "kernels/amx_case.hpp"
 #include "kernels/encoder_kernels.hpp"
 #include "kernels/kernel_case.hpp"
 
@@ -17,13 +18,21 @@ namespace gteway::test {
 
 using kernels::EncoderTable;
 
-// Registers "encoder kernels: `name` [isa]" for each set that has kernels of the encoder.
+// Registers "encoder kernels: `name` [isa]" for each set that has kernels of the encoder. Those of AMX are
+// emulated where the machine lacks them.
 inline bool add_for_each_encoder(const std::string& name,
                                  std::function<void(const EncoderTable&, const EncoderTable& scalar)> body) {
   for (const kernels::Implementation& implementation : kernels::implementations()) {
     if (implementation.encoder == nullptr) continue;
     const std::string isa(implementation.isa);
-    add("encoder kernels: " + name + " [" + isa + "]", [implementation, isa, body] {
+    [[maybe_unused]] const bool emulated = isa == "amx" && !implementation.supported;
+    const std::string title = "encoder kernels: " + name + " [" + isa + (emulated ? ", emulated]" : "]");
+    add(title, [implementation, isa, emulated, body] {
+      const EncoderTable scalar = kernels::encoder_kernels_for("scalar").table;
+#if defined(GTEWAY_AMX_EMULATOR)
+      if (emulated)
+        return with_emulated_amx([&](const kernels::EncoderKernels& set) { body(set.table, scalar); });
+#endif
       if (!implementation.supported) SKIP("this machine has no " + isa);
       kernels::EncoderKernels set;
       try {
@@ -31,7 +40,7 @@ inline bool add_for_each_encoder(const std::string& name,
       } catch (const std::exception& error) {
         SKIP(error.what());
       }
-      body(set.table, kernels::encoder_kernels_for("scalar").table);
+      body(set.table, scalar);
     });
   }
   return true;

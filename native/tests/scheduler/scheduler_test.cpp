@@ -1,131 +1,14 @@
-// The scheduler with an engine that only pretends to compute, so that what is tested is order, sharing and
-// lifetime. scripts/test-sanitizers.sh runs these under ThreadSanitizer.
+// scripts/test-sanitizers.sh runs these under ThreadSanitizer.
 #include "scheduler/scheduler.hpp"
 
-#include <future>
-#include <mutex>
+#include <thread>
 
-#include "test.hpp"
+#include "scheduler/fake_engine.hpp"
 
 namespace gteway {
 namespace {
 
-// Rows say what they were made of: [number of tokens, first id, sum of ids, rows in the batch].
-class FakeEngine final : public Engine {
- public:
-  struct Gate {
-    std::mutex mutex;
-    std::condition_variable changed;
-    bool open = true;
-    int waiting = 0;
-    bool terminated = false;
-  };
-
-  FakeEngine(CostModel cost, std::shared_ptr<Gate> gate) : cost_(cost), gate_(std::move(gate)) {
-    info_ = {.engine = "fake", .device = "cpu", .dtype = "fp32", .dimensions = 4};
-  }
-  const EngineInfo& info() const noexcept override { return info_; }
-  const CostModel& cost() const noexcept override { return cost_; }
-  void embed(const RaggedBatch& batch, Pooling, bool, size_t, std::span<float> out) override {
-    {
-      std::unique_lock lock(gate_->mutex);
-      ++gate_->waiting;
-      gate_->changed.notify_all();
-      gate_->changed.wait(lock, [this] { return gate_->open || gate_->terminated; });
-      --gate_->waiting;
-      if (gate_->terminated) throw Error(ErrorCode::kAborted, "terminated");
-    }
-    for (size_t i = 0; i < batch.size(); ++i) {
-      float sum = 0;
-      for (const int32_t id : batch.sequence(i)) {
-        if (id == kPoison) throw Error(ErrorCode::kInferenceFailed, "poisoned");
-        sum += static_cast<float>(id);
-      }
-      const float row[4] = {static_cast<float>(batch.length(i)), static_cast<float>(batch.sequence(i)[0]),
-                            sum, static_cast<float>(batch.size())};
-      std::copy(row, row + 4, out.begin() + static_cast<ptrdiff_t>(4 * i));
-    }
-  }
-  void terminate() noexcept override {
-    const std::lock_guard lock(gate_->mutex);
-    gate_->terminated = true;
-    gate_->changed.notify_all();
-  }
-
-  static constexpr int32_t kPoison = 9;
-
- private:
-  CostModel cost_;
-  EngineInfo info_;
-  std::shared_ptr<Gate> gate_;
-};
-
-std::shared_ptr<const Tokenizer> tokenizer() {
-  TokenizerConfig config;
-  config.vocabulary_tokens = {"[UNK]", "[CLS]", "[SEP]", "a", "b", "c", "bad"};
-  config.vocabulary_ids = {0, 1, 2, 3, 4, 5, FakeEngine::kPoison};
-  config.unk_token = "[UNK]";
-  config.continuing_subword_prefix = "##";
-  config.prefix_ids = {1};
-  config.suffix_ids = {2};
-  return std::make_shared<const Tokenizer>(std::move(config));
-}
-
-struct Outcome {
-  std::optional<Embedded> result;
-  std::optional<Error> error;
-};
-
-struct Fixture {
-  explicit Fixture(size_t threads = 2, size_t max_queue = 1000,
-                   CostModel cost = {.padded = false, .max_batch_tokens = 64})
-      : gate(std::make_shared<FakeEngine::Gate>()),
-        scheduler(
-            {.threads = threads, .max_queue = max_queue}, tokenizer(),
-            [cost, keep = gate](std::vector<Fallback>&) { return std::make_unique<FakeEngine>(cost, keep); },
-            [](Loaded) {}) {}
-
-  std::future<Outcome> submit(uint64_t number, const std::vector<std::string>& texts,
-                              EmbedOptions options = {}) {
-    auto promise = std::make_shared<std::promise<Outcome>>();
-    Submission submission;
-    submission.number = number;
-    for (const std::string& text : texts) {
-      submission.texts.bytes.insert(submission.texts.bytes.end(), text.begin(), text.end());
-      submission.texts.ends.push_back(submission.texts.bytes.size());
-    }
-    if (options.max_tokens == 0) options.max_tokens = 512;
-    if (options.dimensions == 0) options.dimensions = 4;
-    submission.options = options;
-    submission.done = [promise](std::optional<Embedded> result, std::optional<Error> error) {
-      promise->set_value({std::move(result), std::move(error)});
-    };
-    scheduler.submit(std::move(submission));
-    return promise->get_future();
-  }
-
-  void shut() {
-    const std::lock_guard lock(gate->mutex);
-    gate->open = false;
-  }
-  void open() {
-    const std::lock_guard lock(gate->mutex);
-    gate->open = true;
-    gate->changed.notify_all();
-  }
-  void wait_until_busy(int workers = 1) {
-    std::unique_lock lock(gate->mutex);
-    gate->changed.wait(lock, [&] { return gate->waiting >= workers; });
-  }
-
-  std::shared_ptr<FakeEngine::Gate> gate;
-  Scheduler scheduler;
-};
-
-void check_code(const Outcome& outcome, ErrorCode code) {
-  CHECK(outcome.error.has_value());
-  if (outcome.error) CHECK_EQ(outcome.error->code, code);
-}
+const ClientOptions kRoomy{.max_queue = 100'000, .max_queue_bytes = 1 << 24};
 
 TEST("scheduler: rows come back in the order of the texts, with their token counts") {
   Fixture fixture;
@@ -140,6 +23,23 @@ TEST("scheduler: rows come back in the order of the texts, with their token coun
   }
 }
 
+TEST("scheduler: pooling none gives each token's row, text after text") {
+  Fixture fixture;
+  const Outcome outcome = fixture.submit(1, {"a b", "", "c"}, {.pooling = Pooling::kNone}).get();
+  CHECK(outcome.result.has_value());
+  CHECK_EQ(outcome.result->data.size(), 4u * (4 + 2 + 3));
+  const float ids[] = {1, 3, 4, 2, 1, 2, 1, 5, 2};
+  for (size_t row = 0; row < 9; ++row) CHECK_EQ(outcome.result->data[4 * row + 1], ids[row]);
+}
+
+TEST("scheduler: rows are cut to the dimensions asked for, and normalised after that") {
+  Fixture fixture;
+  const Outcome outcome = fixture.submit(1, {"b"}, {.normalize = true, .dimensions = 2}).get();
+  CHECK_EQ(outcome.result->data.size(), 2u);
+  CHECK_NEAR(outcome.result->data[0], 3 / std::sqrt(10.0), 1e-6);
+  CHECK_NEAR(outcome.result->data[1], 1 / std::sqrt(10.0), 1e-6);
+}
+
 TEST("scheduler: no texts end at once, with no rows") {
   Fixture fixture;
   const Outcome outcome = fixture.submit(1, {}).get();
@@ -148,15 +48,137 @@ TEST("scheduler: no texts end at once, with no rows") {
 }
 
 TEST("scheduler: ten thousand texts through several workers each find their own row") {
-  Fixture fixture(3, 100'000);
-  std::vector<std::string> texts(10'000);
-  for (size_t i = 0; i < texts.size(); ++i)
-    for (size_t n = 0; n < i % 23; ++n) texts[i] += "c ";
-  const Outcome outcome = fixture.submit(1, texts).get();
-  CHECK(outcome.result.has_value());
-  for (size_t i = 0; i < texts.size(); ++i)
-    CHECK_EQ(outcome.result->data[4 * i], static_cast<float>(2 + i % 23));
+  for (const bool padded : {false, true}) {
+    Fixture fixture(3, kRoomy, {.padded = padded, .max_batch_tokens = 64});
+    std::vector<std::string> texts(10'000);
+    for (size_t i = 0; i < texts.size(); ++i)
+      for (size_t n = 0; n < i % 23; ++n) texts[i] += "c ";
+    const Outcome outcome = fixture.submit(1, texts).get();
+    CHECK(outcome.result.has_value());
+    for (size_t i = 0; i < texts.size(); ++i)
+      CHECK_EQ(outcome.result->data[4 * i], static_cast<float>(2 + i % 23));
+    const Stats stats = fixture.client->stats();
+    CHECK(stats.engine.padded_tokens <= stats.engine.tokens + stats.engine.tokens / 20);
+  }
 }
+
+// ---- merging
+
+const char* const kWords[] = {"", "", "a b", "b a", "a c", "c a", "b b b", "c c c", "a a b", "b a a"};
+
+TEST("scheduler: what arrives while the workers are busy runs in one batch") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  std::vector<std::future<Outcome>> calls;
+  for (uint64_t i = 2; i < 10; ++i) calls.push_back(fixture.submit(i, {kWords[i], "c c"}));
+  fixture.device->let_go();
+  for (auto& call : calls) CHECK(call.get().result.has_value());
+  // "c c" is the same for all of them, and is computed once.
+  CHECK_EQ(fixture.device->batches.size(), 2u);
+  CHECK_EQ(fixture.device->batches[1].size(), 9u);
+  CHECK_EQ(fixture.client->stats().counters.coalesced, 7u);
+}
+
+TEST("scheduler: calls of different pooling do not share a batch, and all are served") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  std::vector<std::future<Outcome>> calls;
+  const Pooling poolings[] = {Pooling::kMean, Pooling::kCls, Pooling::kNone};
+  for (uint64_t i = 0; i < 12; ++i)
+    calls.push_back(fixture.submit(2 + i, {std::string(i + 1, 'a')}, {.pooling = poolings[i % 3]}));
+  fixture.device->let_go();
+  for (auto& call : calls) CHECK(call.get().result.has_value());
+  CHECK_EQ(fixture.device->batches.size(), 4u);
+}
+
+TEST("scheduler: a lone short call gets every thread, two get one each") {
+  Fixture fixture(2);
+  CHECK(fixture.submit(1, {"a"}).get().result.has_value());
+  CHECK_EQ(fixture.device->threads, (std::vector<size_t>{2}));
+  fixture.device->shut();
+  auto one = fixture.submit(2, {"b"});
+  fixture.device->wait_until_busy(1);
+  auto two = fixture.submit(3, {"c"});
+  fixture.device->wait_until_busy(2);
+  fixture.device->let_go();
+  CHECK(one.get().result.has_value() && two.get().result.has_value());
+  CHECK_EQ(fixture.device->threads, (std::vector<size_t>{2, 2, 1}));
+}
+
+// ---- fairness
+
+// Distinct token ids: words the tokenizer knows, so that nothing is coalesced.
+std::vector<std::string> distinct(size_t count, size_t first = 0) {
+  std::vector<std::string> texts;
+  for (size_t i = first; i < first + count; ++i) {
+    std::string text;
+    for (size_t bits = i + (size_t{1} << 13); bits > 1; bits /= 2) text += bits % 2 == 0 ? "a " : "b ";
+    texts.push_back(text);
+  }
+  return texts;
+}
+
+TEST("scheduler: a short call is served while every worker is inside a bulk batch") {
+  Fixture fixture(2);
+  fixture.device->shut();
+  auto bulk = fixture.submit(1, distinct(500));
+  fixture.device->wait_until_busy(2);
+  auto brief = fixture.submit(2, {"c"});
+  fixture.device->wait_until_busy(3);  // the express thread
+  CHECK_EQ(fixture.device->batches.back(), (std::vector<size_t>{3}));
+  fixture.device->let_go();
+  CHECK(brief.get().result.has_value());
+  CHECK(bulk.get().result.has_value());
+}
+
+TEST("scheduler: the express thread leaves bulk calls alone") {
+  Fixture fixture(2);
+  fixture.device->shut();
+  auto bulk = fixture.submit(1, distinct(500));
+  auto more = fixture.submit(2, distinct(600));
+  fixture.device->wait_until_busy(2);
+  {
+    std::unique_lock lock(fixture.device->mutex);
+    CHECK(!fixture.device->changed.wait_for(lock, std::chrono::milliseconds(20),
+                                            [&] { return fixture.device->waiting > 2; }));
+  }
+  fixture.device->let_go();
+  CHECK(bulk.get().result.has_value() && more.get().result.has_value());
+}
+
+TEST("scheduler: a client with many bulk calls does not keep one with a single one waiting") {
+  Fixture fixture(1);
+  auto other = fixture.connect();
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  std::vector<int> order;  // of completion; one worker, so no two at once
+  const auto bulk = [&](Client& client, uint64_t number, int name) {
+    auto ended = std::make_shared<std::promise<void>>();
+    client.submit({.number = number,
+                   .texts = text_block(distinct(1500, static_cast<size_t>(name) * 1500)),
+                   .options = filled({}),
+                   .done = [&order, name, ended](std::optional<Embedded>, std::optional<Error>) {
+                     order.push_back(name);
+                     ended->set_value();
+                   }});
+    return ended->get_future();
+  };
+  std::vector<std::future<void>> calls;
+  for (int name = 0; name < 4; ++name)
+    calls.push_back(bulk(*fixture.client, static_cast<uint64_t>(2 + name), name));
+  calls.push_back(bulk(*other, 1, 4));
+  fixture.device->let_go();
+  for (auto& call : calls) call.get();
+  CHECK_EQ(order.size(), 5u);
+  CHECK(std::find(order.begin(), order.end(), 4) - order.begin() <= 1);
+}
+
+// ---- failures
 
 TEST("scheduler: truncate = false turns a long text into an error that numbers it") {
   Fixture fixture;
@@ -165,133 +187,324 @@ TEST("scheduler: truncate = false turns a long text into an error that numbers i
   CHECK(std::string(outcome.error->what()).find("text 1") != std::string::npos);
 }
 
-TEST("scheduler: a failing batch fails its call and no other") {
-  Fixture fixture;
-  auto bad = fixture.submit(1, {"a", "bad", "b"});
-  auto good = fixture.submit(2, {"a", "b"});
-  check_code(bad.get(), ErrorCode::kInferenceFailed);
-  CHECK(good.get().result.has_value());
+TEST("scheduler: a text that fails in the engine fails its call and no other in the batch") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  auto bad = fixture.submit(2, {"a", "bad", "b"});
+  auto nan = fixture.submit(3, {"c c", "nan"});
+  auto good = fixture.submit(4, {"a b", "b a"});
+  fixture.device->let_go();
+  const Outcome failed = bad.get();
+  check_code(failed, ErrorCode::kInferenceFailed);
+  CHECK(std::string(failed.error->what()).find("text 1: poisoned") != std::string::npos);
+  const Outcome not_finite = nan.get();
+  check_code(not_finite, ErrorCode::kInferenceFailed);
+  CHECK(std::string(not_finite.error->what()).find("not finite") != std::string::npos);
+  CHECK_EQ(good.get().result->data[4], 4.0F);
 }
 
+TEST("scheduler: item_errors lists the texts that failed, and serves the rest") {
+  for (const Pooling pooling : {Pooling::kMean, Pooling::kNone}) {
+    Fixture fixture;
+    const EmbedOptions options{.pooling = pooling, .truncate = false, .max_tokens = 5, .item_errors = true};
+    const Outcome outcome = fixture.submit(1, {"a", "bad", "a a a a", "b b", "nan"}, options).get();
+    CHECK(outcome.result.has_value());
+    const std::vector<ItemError>& errors = outcome.result->errors;
+    CHECK_EQ(outcome.result->tokens[0], 3u);
+    CHECK_EQ(outcome.result->tokens[3], 4u);
+    CHECK_EQ(errors.front().text, 1u);
+    CHECK(errors.front().error.code == ErrorCode::kInferenceFailed);
+    CHECK(errors[1].error.code == ErrorCode::kTextTooLong);
+    for (const ItemError& error : errors) CHECK_EQ(outcome.result->tokens[error.text], 0u);
+    if (pooling == Pooling::kMean) {
+      CHECK_EQ(errors.size(), 3u);
+      CHECK_EQ(outcome.result->data[4], 0.0F);
+      CHECK_EQ(outcome.result->data[12], 4.0F);
+    } else {
+      CHECK_EQ(errors.size(), 2u);  // the fake's token rows are finite
+      CHECK_EQ(outcome.result->data.size(), 4u * (3 + 4 + 3));
+    }
+    CHECK_EQ(fixture.client->stats().counters.failed_texts, errors.size());
+  }
+}
+
+TEST("scheduler: isolating one bad text among many takes few runs") {
+  Fixture fixture(1, kRoomy, {.padded = false, .max_batch_tokens = 4096});
+  std::vector<std::string> texts = distinct(64);
+  texts[41] += "bad";
+  const Outcome outcome = fixture.submit(1, texts, {.item_errors = true}).get();
+  CHECK_EQ(outcome.result->errors.size(), 1u);
+  CHECK(fixture.device->batch_count() <= 1 + 2 * 6);
+}
+
+// ---- bounds
+
 TEST("scheduler: a full queue refuses, what is in flight is not harmed, and room comes back") {
-  Fixture fixture(1, 3);
-  fixture.shut();
+  Fixture fixture(1, {.max_queue = 3, .max_queue_bytes = 1000});
+  fixture.device->shut();
   auto first = fixture.submit(1, {"a", "b"});
-  fixture.wait_until_busy();
+  fixture.device->wait_until_busy();
   CHECK_THROWS(Error, fixture.submit(2, {"a", "b"}), "maxQueue (3)");
   auto fits = fixture.submit(3, {"a"});
-  fixture.open();
+  CHECK_EQ(fixture.client->stats().texts_in_flight, 3u);
+  fixture.device->let_go();
   CHECK(first.get().result.has_value());
   CHECK(fits.get().result.has_value());
   CHECK(fixture.submit(4, {"a", "b", "c"}).get().result.has_value());
+  CHECK_EQ(fixture.client->stats().counters.rejected, 1u);
 }
 
-TEST("scheduler: an idle scheduler takes a call larger than its queue") {
-  Fixture fixture(2, 3);
+TEST("scheduler: bytes are bounded too") {
+  Fixture fixture(1, {.max_queue = 100, .max_queue_bytes = 10});
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a b c"});
+  fixture.device->wait_until_busy();
+  CHECK_THROWS(Error, fixture.submit(2, {"a b c a"}), "maxQueueBytes (10)");
+  fixture.device->let_go();
+  CHECK(first.get().result.has_value());
+}
+
+TEST("scheduler: an idle client's call is admitted whatever its size") {
+  Fixture fixture(2, {.max_queue = 3, .max_queue_bytes = 3});
   CHECK(fixture.submit(1, std::vector<std::string>(50, "a")).get().result.has_value());
 }
 
-TEST("scheduler: cancelling a queued call ends it at once, before the running one") {
-  Fixture fixture(1);
-  fixture.shut();
-  auto running = fixture.submit(1, {"a"});
-  fixture.wait_until_busy();
-  auto queued = fixture.submit(2, {"b"});
-  fixture.scheduler.cancel(2);
-  check_code(queued.get(), ErrorCode::kAborted);
-  fixture.open();
-  CHECK(running.get().result.has_value());
+TEST("scheduler: a call that waits gets room in its turn, and can be cancelled before") {
+  Fixture fixture(1, {.max_queue = 2, .max_queue_bytes = 1000});
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a", "b"});
+  fixture.device->wait_until_busy();
+  auto second = fixture.submit(2, {"b", "c"}, {.wait = true});
+  auto third = fixture.submit(3, {"c", "a"}, {.wait = true});
+  auto fourth = fixture.submit(4, {"c"}, {.wait = true});
+  CHECK_EQ(fixture.client->stats().calls_waiting, 3u);
+  fixture.client->cancel(2);
+  check_code(second.get(), ErrorCode::kAborted);
+  CHECK_EQ(fixture.client->stats().calls_waiting, 2u);
+  fixture.device->let_go();
+  CHECK(first.get().result.has_value());
+  CHECK(third.get().result.has_value());
+  CHECK(fourth.get().result.has_value());
+  const Stats stats = fixture.client->stats();
+  CHECK_EQ(stats.calls_waiting, 0u);
+  CHECK_EQ(stats.texts_in_flight, 0u);
+  CHECK_EQ(stats.bytes_in_flight, 0u);
 }
 
-TEST("scheduler: cancelling a running call drops the rest of it") {
-  Fixture fixture(1, 1000, {.padded = false, .max_batch_tokens = 3});
-  fixture.shut();
-  auto call = fixture.submit(1, std::vector<std::string>(100, "a"));
-  fixture.wait_until_busy();
-  fixture.scheduler.cancel(1);
-  fixture.open();
+// ---- cancelling
+
+TEST("scheduler: cancelling a queued call ends it at once, and it costs nothing") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto running = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  auto queued = fixture.submit(2, {"b"});
+  fixture.client->cancel(2);
+  CHECK(settled(queued));
+  check_code(queued.get(), ErrorCode::kAborted);
+  fixture.device->let_go();
+  CHECK(running.get().result.has_value());
+  CHECK(fixture.submit(3, {"c"}).get().result.has_value());
+  CHECK_EQ(fixture.device->batch_count(), 2u);
+}
+
+TEST("scheduler: cancelling a running call ends it at once and drops the rest of it") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto call = fixture.submit(1, distinct(500));
+  fixture.device->wait_until_busy();
+  fixture.client->cancel(1);
+  CHECK(settled(call));
   check_code(call.get(), ErrorCode::kAborted);
+  CHECK_EQ(fixture.client->stats().texts_in_flight, 0u);
+  fixture.device->let_go();
   CHECK(fixture.submit(2, {"a"}).get().result.has_value());
+  CHECK_EQ(fixture.device->batch_count(), 2u);
+  while (fixture.client->stats().texts_running > 0) std::this_thread::yield();
 }
 
 TEST("scheduler: cancelling what has ended or never was is harmless") {
   Fixture fixture;
   CHECK(fixture.submit(1, {"a"}).get().result.has_value());
-  fixture.scheduler.cancel(1);
-  fixture.scheduler.cancel(77);
+  fixture.client->cancel(1);
+  fixture.client->cancel(77);
+  CHECK_EQ(fixture.client->stats().counters.cancelled, 0u);
 }
 
-TEST("scheduler: a short call overtakes a long one") {
-  Fixture fixture(1, 1000, {.padded = false, .max_batch_tokens = 3});
-  fixture.shut();
-  auto bulk = fixture.submit(1, std::vector<std::string>(200, "a"));
-  fixture.wait_until_busy();
-  auto brief = fixture.submit(2, {"b"});
-  fixture.open();
-  CHECK(brief.get().result.has_value());
-  CHECK(bulk.wait_for(std::chrono::seconds(0)) == std::future_status::timeout || bulk.valid());
-  CHECK(bulk.get().result.has_value());
+// ---- equal texts
+
+TEST("scheduler: equal texts in flight are computed once, across clients, also while they run") {
+  Fixture fixture(1);
+  auto other = fixture.connect();
+  fixture.device->shut();
+  auto running = fixture.submit(1, {"a b", "a b"});
+  fixture.device->wait_until_busy();
+  auto joins = submit(*other, 1, {"a  b", "A B"});
+  auto another = submit(*other, 2, {"c"});
+  fixture.device->let_go();
+  CHECK(another.get().result.has_value());
+  CHECK_EQ(running.get().result->data[4], 4.0F);
+  CHECK_EQ(joins.get().result->data[0], 4.0F);
+  size_t sequences = 0;
+  for (const auto& batch : fixture.device->batches) sequences += batch.size();
+  CHECK_EQ(sequences, 3u);  // "A B" is of unknown words: this vocabulary is not lower-cased
 }
 
-TEST("scheduler: close ends every call with kClosed, running and queued, and refuses new ones") {
+TEST("scheduler: when the call that computes is cancelled, those that share its texts are served") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto running = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  auto owner = fixture.submit(2, {"b", "c", "b c"});
+  auto sharer = fixture.submit(3, {"c", "b c"});
+  auto unknown = fixture.submit(4, {"a a a"});
+  fixture.device->let_go();
+  CHECK(running.get().result.has_value());
+  CHECK(owner.get().result.has_value() && sharer.get().result.has_value() &&
+        unknown.get().result.has_value());
+
+  fixture.device->shut();
+  auto blocker = fixture.submit(10, {"a"});
+  fixture.device->wait_until_busy();
+  // One worker: it has to tokenize these two before it computes, so it is let through once more.
+  auto first = fixture.submit(11, distinct(300));
+  auto second = fixture.submit(12, distinct(300));
+  fixture.device->let_go();
+  CHECK(blocker.get().result.has_value());
+  fixture.client->cancel(11);
+  const Outcome served = second.get();
+  CHECK(served.result.has_value());
+  if (served.result)
+    for (size_t i = 0; i < 300; ++i) CHECK(served.result->data[4 * i] > 2.0F);
+  first.wait();
+}
+
+// ---- cache
+
+TEST("scheduler: a cached text is not computed again, whatever is kept of its row") {
+  Fixture fixture(1, {.max_queue = 100, .max_queue_bytes = 10'000, .cache_bytes = 1 << 20});
+  CHECK(fixture.submit(1, {"a b", "c"}).get().result.has_value());
+  const Outcome again = fixture.submit(2, {"c", "a b"}, {.normalize = true, .dimensions = 2}).get();
+  CHECK_EQ(fixture.device->batch_count(), 1u);
+  CHECK_EQ(again.result->tokens, (std::vector<uint32_t>{3, 4}));
+  CHECK_NEAR(again.result->data[2], 4 / std::sqrt(17.0), 1e-6);
+  CHECK(fixture.submit(3, {"a b"}, {.pooling = Pooling::kCls}).get().result.has_value());
+  CHECK(fixture.submit(4, {"a b"}, {.pooling = Pooling::kNone}).get().result.has_value());
+  CHECK_EQ(fixture.device->batch_count(), 3u);
+  const Stats stats = fixture.client->stats();
+  CHECK_EQ(stats.cache.hits, 2u);
+  CHECK_EQ(stats.cache.misses, 3u);
+  CHECK_EQ(stats.cache.entries, 3u);
+}
+
+TEST("scheduler: a cached cut text is too long where cutting is not allowed") {
+  Fixture fixture(1, {.max_queue = 100, .max_queue_bytes = 10'000, .cache_bytes = 1 << 20});
+  CHECK_EQ(fixture.submit(1, {"a a a a"}, {.max_tokens = 4}).get().result->truncated[0], 1);
+  check_code(fixture.submit(2, {"a a a a"}, {.truncate = false, .max_tokens = 4}).get(),
+             ErrorCode::kTextTooLong);
+  CHECK_EQ(fixture.submit(3, {"a a a a"}, {.max_tokens = 4}).get().result->truncated[0], 1);
+  CHECK_EQ(fixture.device->batch_count(), 1u);
+}
+
+// ---- statistics
+
+TEST("scheduler: statistics count what happened") {
   Fixture fixture(2);
-  fixture.shut();
+  CHECK(fixture.submit(1, {"a", "a b"}).get().result.has_value());
+  check_code(fixture.submit(2, {"bad"}).get(), ErrorCode::kInferenceFailed);
+  const Stats stats = fixture.client->stats();
+  CHECK_EQ(stats.counters.calls, 1u);
+  CHECK_EQ(stats.counters.texts, 2u);
+  CHECK_EQ(stats.counters.tokens, 3u + 4u + 3u);
+  CHECK_EQ(stats.counters.failed, 1u);
+  CHECK_EQ(stats.engine.tokens, 10u);
+  CHECK_EQ(stats.engine.padded_tokens, 10u);
+  CHECK_EQ(stats.counters.total.count(), 1u);
+  CHECK_EQ(stats.counters.infer.count(), 1u);
+  CHECK(stats.counters.total.sum_ms() + 1e-9 >= stats.counters.infer.sum_ms());
+  CHECK_EQ(stats.sessions, 1u);
+  CHECK_EQ(stats.workers, 2u);
+  CHECK_EQ(stats.oldest_ms, 0.0);
+}
+
+TEST("scheduler: padding is counted") {
+  Fixture fixture(1, kRoomy, {.padded = true, .max_batch_tokens = 64});
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a"});
+  fixture.device->wait_until_busy();
+  auto mixed = fixture.submit(2, {"a b", "a b c"});
+  CHECK(fixture.client->stats().oldest_ms > 0);
+  fixture.device->let_go();
+  CHECK(first.get().result.has_value() && mixed.get().result.has_value());
+  CHECK_EQ(fixture.client->stats().engine.tokens, 3u + 4u + 5u);
+  CHECK_EQ(fixture.client->stats().engine.padded_tokens, 3u + 2 * 5u);
+}
+
+// ---- the end
+
+TEST("scheduler: close ends every call with kClosed at once, and refuses new ones") {
+  Fixture fixture(2);
+  fixture.device->shut();
   std::vector<std::future<Outcome>> calls;
   for (uint64_t i = 0; i < 10; ++i) calls.push_back(fixture.submit(i, {"a", "b"}));
-  fixture.wait_until_busy();
+  fixture.device->wait_until_busy();
   std::promise<void> closed;
-  fixture.scheduler.close([&closed] { closed.set_value(); });
-  for (std::future<Outcome>& call : calls) check_code(call.get(), ErrorCode::kClosed);
+  fixture.client->close([&closed] { closed.set_value(); });
+  for (std::future<Outcome>& call : calls) {
+    CHECK(settled(call));
+    check_code(call.get(), ErrorCode::kClosed);
+  }
   closed.get_future().get();
+  CHECK_EQ(fixture.device->engines, 0);
   CHECK_THROWS(Error, fixture.submit(99, {"a"}), "closed");
-  std::promise<void> again;
-  fixture.scheduler.close([&again] { again.set_value(); });
-  again.get_future().get();
 }
 
-TEST("scheduler: a failed load reports its error, and calls made meanwhile end") {
-  std::promise<Loaded> loaded;
-  Scheduler scheduler(
-      {.threads = 2, .max_queue = 10}, tokenizer(),
-      [](std::vector<Fallback>&) -> std::unique_ptr<Engine> {
-        throw Error(ErrorCode::kModelInvalid, "no model");
-      },
-      [&loaded](Loaded outcome) { loaded.set_value(std::move(outcome)); });
-  const Loaded outcome = loaded.get_future().get();
-  CHECK(outcome.error.has_value());
-  CHECK_EQ(outcome.error->code, ErrorCode::kModelInvalid);
+TEST("scheduler: closing one client ends its calls and leaves the others alone") {
+  Fixture fixture(1);
+  auto other = fixture.connect();
+  fixture.device->shut();
+  auto mine = fixture.submit(1, {"a b", "c"});
+  fixture.device->wait_until_busy();
+  auto queued = fixture.submit(2, {"b"});
+  auto theirs = submit(*other, 1, {"a b", "b", "c c"});
+  std::promise<void> closed;
+  fixture.client->close([&closed] { closed.set_value(); });
+  check_code(mine.get(), ErrorCode::kClosed);
+  check_code(queued.get(), ErrorCode::kClosed);
+  closed.get_future().get();
+  CHECK_EQ(other->stats().sessions, 1u);
+  fixture.device->let_go();
+  CHECK_EQ(theirs.get().result->data[8], 4.0F);
 }
 
-TEST("scheduler: many threads submitting, cancelling and closing at once settle every call exactly once") {
-  for (int round = 0; round < 20; ++round) {
-    auto fixture = std::make_unique<Fixture>(3, 100'000);
-    std::atomic<int> settled{0}, submitted{0};
-    std::vector<std::thread> clients;
-    for (int client = 0; client < 4; ++client) {
-      clients.emplace_back([&, client] {
-        for (int i = 0; i < 50; ++i) {
-          const uint64_t number = static_cast<uint64_t>(client * 1000 + i);
-          try {
-            Submission submission;
-            submission.number = number;
-            submission.texts.bytes = {'a', ' ', 'b'};
-            submission.texts.ends = {1, 3};
-            submission.options.max_tokens = 8;
-            submission.options.dimensions = 4;
-            submission.done = [&settled](std::optional<Embedded>, std::optional<Error>) { ++settled; };
-            fixture->scheduler.submit(std::move(submission));
-            ++submitted;
-          } catch (const Error&) {
-            continue;  // closed meanwhile
-          }
-          if (i % 3 == 0) fixture->scheduler.cancel(number);
-          if (client == 0 && i == 25) fixture->scheduler.close();
-        }
-      });
-    }
-    for (std::thread& client : clients) client.join();
-    fixture.reset();
-    CHECK_EQ(settled.load(), submitted.load());
+TEST("scheduler: a failed load is told to every client, and their calls end with its error") {
+  std::promise<void> go;
+  auto wait = go.get_future().share();
+  auto scheduler = std::make_shared<Scheduler>(2, [wait](std::vector<Fallback>&) -> std::unique_ptr<Engine> {
+    wait.get();
+    throw Error(ErrorCode::kModelInvalid, "no model");
+  });
+  std::promise<Loaded> first_loaded, second_loaded;
+  auto first = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                               [&](const Loaded& loaded) { first_loaded.set_value(loaded); });
+  auto second = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                [&](const Loaded& loaded) { second_loaded.set_value(loaded); });
+  auto call = submit(*first, 1, {"a"});
+  go.set_value();
+  for (std::promise<Loaded>* promise : {&first_loaded, &second_loaded}) {
+    const Loaded loaded = promise->get_future().get();
+    CHECK(loaded.error.has_value());
+    CHECK(loaded.error->code == ErrorCode::kModelInvalid);
+  }
+  check_code(call.get(), ErrorCode::kModelInvalid);
+  CHECK_THROWS(Error, submit(*second, 1, {"a"}), "closed");
+  CHECK(Client::connect(scheduler, kRoomy, fake_tokenizer(), [](const Loaded&) {}) == nullptr);
+  for (Client* client : {first.get(), second.get()}) {
+    std::promise<void> closed;
+    client->close([&closed] { closed.set_value(); });
+    closed.get_future().get();
   }
 }
 

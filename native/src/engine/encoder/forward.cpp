@@ -1,7 +1,6 @@
 #include "engine/encoder/forward.hpp"
 
 #include <algorithm>
-#include <chrono>
 
 namespace gteway {
 namespace {
@@ -24,7 +23,7 @@ class Pass {
         member_(member),
         times_(times),
         tokens_(batch.tokens()) {
-    if (times_ != nullptr) last_ = std::chrono::steady_clock::now();
+    if (times_ != nullptr) last_ = times_->clock();
   }
 
   void embed() {
@@ -158,8 +157,8 @@ class Pass {
   void finish(PhaseTimes::Phase phase) {
     member_.wait_for_all();
     if (times_ == nullptr) return;
-    const auto now = std::chrono::steady_clock::now();
-    times_->seconds[phase] += std::chrono::duration<double>(now - last_).count();
+    const double now = times_->clock();
+    times_->seconds[phase] += now - last_;
     last_ = now;
   }
 
@@ -169,7 +168,7 @@ class Pass {
   Member member_;
   PhaseTimes* times_;
   const size_t tokens_;
-  std::chrono::steady_clock::time_point last_;
+  double last_ = 0;
 };
 
 }  // namespace

@@ -12,8 +12,10 @@
 
 namespace gteway {
 
-// Where the time of a forward pass goes, in seconds of one thread; for benches.
+// Where the time of a forward pass goes, in seconds of one thread by a clock of the caller's choice; for
+// benches.
 struct PhaseTimes {
+  double (*clock)() noexcept;
   enum Phase { kEmbedding, kQkv, kAttention, kAttentionOutput, kNorm, kUp, kQuantize, kDown, kPhases };
   static constexpr std::array<std::string_view, kPhases> kNames = {
       "embedding", "qkv", "attention", "attention output", "norm", "up + gelu", "quantize", "down"};

@@ -127,11 +127,11 @@ void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads) {
 
 }  // namespace
 
-PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dtype_, size_t threads)
+PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dtype_, size_t threads,
+                             const kernels::EncoderKernels& set)
     : config(weights.config), dtype(dtype_) {
   if (const std::optional<std::string> reason = encoder_unavailable(config, dtype))
     throw Error(ErrorCode::kModelUnsupported, "the encoder cannot run this model: " + *reason);
-  const kernels::EncoderKernels& set = kernels::encoder_kernels();
   kernel = set.table;
   const Plan plan = plan_for(dtype, set);
   words_precision = plan.words;

@@ -34,7 +34,9 @@ struct PackedLayer {
 
 class PackedEncoder {
  public:
-  PackedEncoder(const EncoderWeights& weights, std::string_view dtype, size_t threads);
+  // For the kernels in use unless tests name others.
+  PackedEncoder(const EncoderWeights& weights, std::string_view dtype, size_t threads,
+                const kernels::EncoderKernels& set = kernels::encoder_kernels());
 
   EncoderConfig config;
   std::string dtype;

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/encoder_contract.hpp"
+#include "kernels/encoder_polynomials.hpp"
 
 namespace gteway::kernels {
 namespace {
@@ -35,32 +36,23 @@ template <size_t N>
 
 // 2^x for x ≤ 0, relative error 2e-7; below 2^-126 it stays there. NaN stays NaN.
 [[maybe_unused]] inline __m512 exp2_of_negative(__m512 x) {
-  // Minimax of relative error for 2^f, |f| ≤ 1/2, fitted with Lawson's algorithm: 7.5e-8.
-  constexpr float kExp2[] = {0x1.000002p+0F, 0x1.62e428p-1F, 0x1.ebf918p-3F,
-                             0x1.c6b6e4p-5F, 0x1.3d0c52p-7F, 0x1.5c08e6p-10F};
   x = _mm512_max_ps(_mm512_set1_ps(-126), x);  // of two operands, the second is what NaN leaves
   const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
-  return _mm512_scalef_ps(polynomial(_mm512_sub_ps(x, whole), kExp2), whole);
+  return _mm512_scalef_ps(polynomial(_mm512_sub_ps(x, whole), kExp2Polynomial), whole);
 }
 
-// x Φ(x) = max(x, 0) - |x| Φ(-|x|). The second term is a bump that is 0 at 0 and again beyond 5.3.
+// See kBumpPolynomial.
 [[maybe_unused]] inline __m512 gelu_erf(__m512 x) {
-  // Minimax of absolute error for a Φ(-a) in t = 2 a / 5.3 - 1, 0 ≤ a ≤ 5.3, fitted likewise: 5.3e-7.
-  constexpr float kBump[] = {0x1.5d7e32p-7F, -0x1.2af4b2p-4F, 0x1.ae1a6p-3F,   -0x1.2f158ap-2F,
-                             0x1.a63d0cp-4F, 0x1.5e16ep-2F,   -0x1.322e2ap-1F, 0x1.2b5ae4p-2F,
-                             0x1.22642ep-2F, -0x1.b7178cp-2F, 0x1.b04fb8p-5F,  0x1.98efb8p-3F,
-                             -0x1.54b75p-4F, -0x1.27fba2p-5F, 0x1.593a62p-6F};
-  const __m512 a = _mm512_min_ps(_mm512_set1_ps(5.3F), _mm512_abs_ps(x));
-  const __m512 t = _mm512_fmsub_ps(a, _mm512_set1_ps(2 / 5.3F), _mm512_set1_ps(1));
-  return _mm512_sub_ps(_mm512_max_ps(_mm512_setzero_ps(), x), polynomial(t, kBump));
+  const __m512 a = _mm512_min_ps(_mm512_set1_ps(kBumpEnd), _mm512_abs_ps(x));
+  const __m512 t = _mm512_fmsub_ps(a, _mm512_set1_ps(2 / kBumpEnd), _mm512_set1_ps(1));
+  return _mm512_sub_ps(_mm512_max_ps(_mm512_setzero_ps(), x), polynomial(t, kBumpPolynomial));
 }
 
-// x / (1 + e^(-2 z)), z = sqrt(2 / pi) (x + 0.044715 x³): with e^(-2 |z|), which cannot overflow.
+// x / (1 + 2^-z), by 2^-|z|, which cannot overflow. See kTanhLinear.
 [[maybe_unused]] inline __m512 gelu_tanh(__m512 x) {
-  constexpr float kLinear = 2 * 0.79788456080286536 * 1.4426950408889634;  // in powers of two
   const __m512 square = _mm512_mul_ps(x, x);
   const __m512 z =
-      _mm512_mul_ps(x, _mm512_fmadd_ps(square, _mm512_set1_ps(0.044715F * kLinear), _mm512_set1_ps(kLinear)));
+      _mm512_mul_ps(x, _mm512_fmadd_ps(square, _mm512_set1_ps(kTanhCubic), _mm512_set1_ps(kTanhLinear)));
   const __m512 e = exp2_of_negative(_mm512_sub_ps(_mm512_setzero_ps(), _mm512_abs_ps(z)));
   const __mmask16 negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
   const __m512 over = _mm512_div_ps(x, _mm512_add_ps(_mm512_set1_ps(1), e));

@@ -1,0 +1,92 @@
+/** Embedding on behalf of a request: dropped when its client goes, ended by the request timeout, counted. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { EmbedOptions } from '../embedding-session.js';
+import type { Embeddings } from '../embeddings.js';
+import { RequestFailure } from './failures.js';
+import { expectedRowBytes, JsonWriter } from './json-writer.js';
+import type { ServedModel } from './served-model.js';
+import type { ServerContext } from './server-context.js';
+
+export interface Embedded {
+  readonly embeddings: Embeddings;
+  /** Of all texts, special tokens counted. */
+  readonly tokens: number;
+}
+
+export async function embedFor(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { metrics, options }: ServerContext,
+  model: ServedModel,
+  texts: readonly string[],
+  embedOptions: EmbedOptions = {},
+): Promise<Embedded> {
+  checkDimensions(model, embedOptions.dimensions);
+  const gone = new AbortController();
+  const onClose = (): void => gone.abort();
+  reply.raw.once('close', onClose);
+  if (reply.raw.destroyed) gone.abort();
+  try {
+    const embeddings = await model.embed(texts, {
+      ...embedOptions,
+      signal: gone.signal,
+      timeout: options.requestTimeout,
+    });
+    let tokens = 0;
+    for (const count of embeddings.tokens) tokens += count;
+    metrics.embedded(model.name, embeddings, tokens);
+    request.work = {
+      model: model.name,
+      texts: texts.length,
+      tokens,
+      truncated: embeddings.truncated.filter(Boolean).length,
+    };
+    return { embeddings, tokens };
+  } finally {
+    reply.raw.removeListener('close', onClose);
+  }
+}
+
+function checkDimensions(model: ServedModel, dimensions: number | undefined): void {
+  if (dimensions === undefined || dimensions <= model.info.dimensions) return;
+  throw new RequestFailure(
+    'invalid',
+    `dimensions: ${dimensions} is more than the ${model.info.dimensions} that ${model.name} has`,
+    { field: 'dimensions' },
+  );
+}
+
+/** After so many values the event loop gets its turn: some 4 ms of writing. */
+const valuesPerTurn = 64 * 1024;
+
+/** `[[…],[…]]`, rows `begin` to `end` of the embeddings. */
+export async function writeRows(
+  writer: JsonWriter,
+  embeddings: Embeddings,
+  begin = 0,
+  end = embeddings.rows,
+): Promise<void> {
+  const rowsPerTurn = Math.max(1, Math.floor(valuesPerTurn / embeddings.dimensions));
+  writer.ascii('[');
+  for (let row = begin; row < end; row++) {
+    if (row > begin) {
+      writer.ascii(',');
+      if ((row - begin) % rowsPerTurn === 0) await nextTurn();
+    }
+    writer.vector(embeddings.at(row));
+  }
+  writer.ascii(']');
+}
+
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A writer with room for the rows, and for `more` bytes. */
+export function writerFor({ rows, dimensions }: Embeddings, more = 128): JsonWriter {
+  return new JsonWriter(rows * expectedRowBytes(dimensions) + more);
+}
+
+export function sendJson(reply: FastifyReply, writer: JsonWriter): FastifyReply {
+  return reply.type('application/json; charset=utf-8').send(writer.finish());
+}

@@ -1,0 +1,111 @@
+// What is in flight: calls, the sequences that are computed for them, and the accounts they are charged to.
+//
+// "Guarded" means: by the mutex of the scheduler that the account belongs to.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "scheduler/policy.hpp"
+#include "scheduler/request.hpp"
+#include "scheduler/stats.hpp"
+#include "scheduler/vector_cache.hpp"
+#include "tokenizer/tokenizer.hpp"
+
+namespace gteway {
+
+struct Account;
+struct Call;
+using CallPtr = std::shared_ptr<Call>;
+
+// A text of a call.
+struct Waiter {
+  CallPtr call;
+  uint32_t text = 0;
+};
+
+// Token ids to be computed once, for every text that has them.
+struct Sequence {
+  std::vector<int32_t> ids;
+  Pooling pooling = Pooling::kMean;
+  size_t hash = 0;  // of both
+  // Guarded. The first one's call holds the sequence while it is ready.
+  std::vector<Waiter> waiters;
+  bool running = false;
+};
+using SequencePtr = std::unique_ptr<Sequence>;
+
+// One embed() call.
+struct Call {
+  Call(Submission submission, std::shared_ptr<Account> account);
+
+  // Fulfils text `text` with rows as the engine made them, [rows, engine_dimensions]: cuts and normalises
+  // them. A worker calls it without the mutex, for a text that it alone has in hand.
+  void put(uint32_t text, std::span<const float> rows, size_t engine_dimensions);
+  // A batch with a text of this call begins. Guarded.
+  void begin_batch(Clock::time_point now);
+  // Once every text is settled: puts the result together.
+  Embedded take_result();
+
+  const std::shared_ptr<Account> account;
+  const uint64_t number;
+  const TextBlock texts;
+  const EmbedOptions options;
+  const Urgency urgency;
+  const Clock::time_point submitted;
+
+  // ---- guarded
+  Completion done;             // called when the call leaves account->calls
+  bool ended = false;          // it left; what is still computed for it goes nowhere
+  bool admitted = false;       // counted in the account
+  bool in_turn_ready = false;  // whether WorkQueue has it in its turns
+  bool in_turn_texts = false;
+  size_t next_text = 0;            // the first that no worker has taken to tokenize
+  size_t unsettled = 0;            // texts that have neither rows nor an error
+  std::vector<SequencePtr> ready;  // by length, longest last
+  std::vector<ItemError> errors;
+  Clock::duration tokenizing{};  // all workers' time together
+  Clock::duration tokenizing_before_batch{};
+  Clock::time_point first_batch{};
+
+  // ---- each text's part is written by the one worker that has the text in hand, without the mutex
+  Embedded result;
+  std::vector<std::vector<float>> token_rows;  // with Pooling::kNone: per text, until take_result()
+};
+
+struct ClientOptions {
+  // Texts and bytes that may be in flight. A call that finds nothing in flight is admitted whatever its size.
+  size_t max_queue = 0;
+  size_t max_queue_bytes = 0;
+  size_t cache_bytes = 0;  // 0: no cache
+};
+
+// A client's books: what it has in flight, its bounds, its counters, its cache.
+struct Account {
+  Account(ClientOptions options, std::shared_ptr<const Tokenizer> tokenizer);
+
+  bool has_room(size_t texts, size_t bytes) const;  // guarded
+
+  const ClientOptions options;
+  const std::shared_ptr<const Tokenizer> tokenizer;
+  const std::unique_ptr<VectorCache> cache;  // may be null
+
+  // ---- guarded
+  bool closed = false;
+  std::map<uint64_t, CallPtr> calls;  // in flight or waiting; numbers ascend, so the oldest is first
+  std::deque<CallPtr> waiting;        // for room; also ended ones
+  size_t calls_waiting = 0;
+  size_t texts_in_flight = 0;
+  size_t bytes_in_flight = 0;
+  size_t texts_running = 0;
+  Counters counters;
+};
+
+}  // namespace gteway

@@ -1,0 +1,237 @@
+#include "scheduler/work_queue.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+namespace gteway {
+namespace {
+
+// Large enough that handing a slice out costs nothing beside tokenizing it, small enough (under a
+// millisecond) that all workers share a call of a few hundred texts, and that a short call never waits long.
+constexpr size_t kSliceBytes = 32 * 1024;
+
+// Candidates for a padded batch beyond what fits, to find near lengths among.
+constexpr size_t kPaddedChoice = 2;
+
+bool by_length(const SequencePtr& a, const SequencePtr& b) { return a->ids.size() < b->ids.size(); }
+
+void begin_batch(const Waiter& waiter, Clock::time_point now) {
+  waiter.call->begin_batch(now);
+  ++waiter.call->account->texts_running;
+}
+
+}  // namespace
+
+bool Turns::empty() {
+  while (!turns_.empty()) {
+    std::deque<CallPtr>& calls = turns_.front().second;
+    while (!calls.empty() && calls.front()->ended) calls.pop_front();
+    if (!calls.empty()) return false;
+    turns_.pop_front();
+  }
+  return true;
+}
+
+CallPtr Turns::pop() {
+  if (empty()) return nullptr;
+  Turn& turn = turns_.front();
+  CallPtr call = std::move(turn.second.front());
+  turn.second.pop_front();
+  if (turn.second.empty())
+    turns_.pop_front();
+  else
+    turns_.splice(turns_.end(), turns_, turns_.begin());
+  return call;
+}
+
+Turns::Turn& Turns::turn_of(const Account* account, bool front) {
+  auto found = std::find_if(turns_.begin(), turns_.end(),
+                            [account](const Turn& turn) { return turn.first == account; });
+  if (found == turns_.end()) found = turns_.insert(turns_.end(), Turn(account, {}));
+  if (front) turns_.splice(turns_.begin(), turns_, found);
+  return *found;
+}
+
+void Turns::push_back(CallPtr call) {
+  Turn& turn = turn_of(call->account.get(), false);
+  turn.second.push_back(std::move(call));
+}
+
+void Turns::push_front(CallPtr call) {
+  Turn& turn = turn_of(call->account.get(), true);
+  turn.second.push_front(std::move(call));
+}
+
+size_t Task::batch_tokens() const noexcept {
+  size_t tokens = 0;
+  for (const SequencePtr& sequence : batch) tokens += sequence->ids.size();
+  return tokens;
+}
+
+void WorkQueue::add(CallPtr call) {
+  call->in_turn_texts = true;
+  lane(call->urgency).texts.push_back(std::move(call));
+}
+
+void WorkQueue::add_ready(const CallPtr& call, std::vector<SequencePtr> sequences) {
+  const auto added = static_cast<ptrdiff_t>(call->ready.size());
+  for (SequencePtr& sequence : sequences) {
+    if (join(*sequence)) continue;
+    lane(call->urgency).ready_tokens += sequence->ids.size();
+    call->ready.push_back(std::move(sequence));
+  }
+  std::inplace_merge(call->ready.begin(), call->ready.begin() + added, call->ready.end(), by_length);
+  if (call->ready.empty() || call->in_turn_ready) return;
+  call->in_turn_ready = true;
+  lane(call->urgency).ready.push_back(call);
+}
+
+// Token rows are not shared: a copy of them for each text would cost more memory than what it saves in time.
+bool WorkQueue::join(Sequence& sequence) {
+  if (sequence.pooling == Pooling::kNone) return false;
+  const auto [found, inserted] = in_hand_.insert(&sequence);
+  if (inserted) return false;
+  Sequence& other = **found;
+  Waiter& waiter = sequence.waiters.front();
+  // A short call does not wait for a bulk call's turn: it goes its own way, and later texts go with it.
+  if (!other.running && waiter.call->urgency == Urgency::kShort &&
+      other.waiters.front().call->urgency == Urgency::kBulk) {
+    in_hand_.erase(found);
+    in_hand_.insert(&sequence);
+    return false;
+  }
+  ++waiter.call->account->counters.coalesced;
+  if (other.running) begin_batch(waiter, Clock::now());
+  other.waiters.push_back(std::move(waiter));
+  return true;
+}
+
+void WorkQueue::forget(const Sequence& sequence) {
+  const auto found = in_hand_.find(const_cast<Sequence*>(&sequence));
+  if (found != in_hand_.end() && *found == &sequence) in_hand_.erase(found);
+}
+
+void WorkQueue::drop(Call& call) {
+  std::vector<SequencePtr> left = std::move(call.ready);
+  call.ready.clear();
+  for (SequencePtr& sequence : left) {
+    lane(call.urgency).ready_tokens -= sequence->ids.size();
+    std::erase_if(sequence->waiters, [](const Waiter& waiter) { return waiter.call->ended; });
+    if (sequence->waiters.empty()) {
+      forget(*sequence);
+    } else {
+      const CallPtr heir = sequence->waiters.front().call;
+      hold(heir, std::move(sequence));
+    }
+  }
+}
+
+void WorkQueue::hold(const CallPtr& call, SequencePtr sequence) {
+  lane(call->urgency).ready_tokens += sequence->ids.size();
+  const auto place = std::upper_bound(call->ready.begin(), call->ready.end(), sequence, by_length);
+  call->ready.insert(place, std::move(sequence));
+  if (call->in_turn_ready) return;
+  call->in_turn_ready = true;
+  lane(call->urgency).ready.push_front(call);
+}
+
+void WorkQueue::retire(const std::vector<SequencePtr>& batch) {
+  for (const SequencePtr& sequence : batch) forget(*sequence);
+}
+
+bool WorkQueue::wants_texts(Urgency urgency) {
+  Lane& from = lane(urgency);
+  if (from.texts.empty()) return false;
+  if (urgency == Urgency::kShort) return true;
+  // Filled to the brim, then left alone until half of it is gone: so that sorting has much to choose from.
+  if (from.ready_tokens >= bulk_window(cost_)) filling_ = false;
+  if (from.ready_tokens <= bulk_window(cost_) / 2) filling_ = true;
+  return filling_;
+}
+
+bool WorkQueue::has_work(Urgency urgency) {
+  return !lane(urgency).ready.empty() || !lane(urgency).texts.empty();
+}
+
+// Tokenizing first: it is short, and the more sequences are ready, the better the batch.
+Task WorkQueue::take(size_t idle) {
+  if (wants_texts(Urgency::kShort)) return take_texts(Urgency::kShort);
+  const bool bulk = has_work(Urgency::kBulk);
+  if (!lane(Urgency::kShort).ready.empty() &&
+      (!bulk || choose_urgency(short_tokens_since_bulk_, cost_) == Urgency::kShort)) {
+    Task task = take_batch(Urgency::kShort, idle);
+    short_tokens_since_bulk_ = bulk ? short_tokens_since_bulk_ + task.batch_tokens() : 0;
+    return task;
+  }
+  if (wants_texts(Urgency::kBulk)) return take_texts(Urgency::kBulk);
+  short_tokens_since_bulk_ = 0;
+  return take_batch(Urgency::kBulk, workers_);
+}
+
+Task WorkQueue::take_short(size_t idle) {
+  return wants_texts(Urgency::kShort) ? take_texts(Urgency::kShort) : take_batch(Urgency::kShort, idle);
+}
+
+Task WorkQueue::take_texts(Urgency urgency) {
+  Turns& turns = lane(urgency).texts;
+  Task task;
+  task.urgency = urgency;
+  task.call = turns.pop();
+  Call& call = *task.call;
+  task.first = call.next_text;
+  task.end = slice_end(call.texts.ends, task.first, kSliceBytes);
+  call.next_text = task.end;
+  call.in_turn_texts = task.end < call.texts.size();
+  if (call.in_turn_texts) turns.push_back(task.call);
+  return task;
+}
+
+// One sequence of each call per round, so that a call of one text is in the next batch however long the
+// others are.
+Task WorkQueue::take_batch(Urgency urgency, size_t workers) {
+  Lane& from = lane(urgency);
+  const size_t backlog = from.texts.empty() ? from.ready_tokens : SIZE_MAX / 2;
+  const size_t budget = batch_budget(cost_, backlog, workers);
+  const size_t wanted = cost_.padded ? kPaddedChoice * budget : budget;
+
+  std::vector<SequencePtr> offered;
+  std::vector<uint32_t> lengths;
+  std::vector<CallPtr> offering, others;  // others: those with another pooling
+  size_t tokens = 0;
+  while (tokens < wanted && !from.ready.empty()) {
+    CallPtr call = from.ready.pop();
+    if (!offered.empty() && call->ready.back()->pooling != offered.front()->pooling) {
+      others.push_back(std::move(call));
+      continue;
+    }
+    offered.push_back(std::move(call->ready.back()));
+    call->ready.pop_back();
+    lengths.push_back(static_cast<uint32_t>(offered.back()->ids.size()));
+    tokens += lengths.back();
+    call->in_turn_ready = !call->ready.empty();
+    if (call->in_turn_ready) from.ready.push_back(call);
+    offering.push_back(std::move(call));
+  }
+
+  Task task;
+  task.urgency = urgency;
+  const Clock::time_point now = Clock::now();
+  const std::vector<uint32_t> chosen = choose_batch(lengths, cost_, budget);
+  for (const uint32_t index : chosen) {
+    SequencePtr& sequence = offered[index];
+    sequence->running = true;
+    from.ready_tokens -= lengths[index];
+    for (const Waiter& waiter : sequence->waiters) begin_batch(waiter, now);
+    task.batch.push_back(std::move(sequence));
+  }
+  // Who was passed over is first next time.
+  for (auto call = others.rbegin(); call != others.rend(); ++call) from.ready.push_front(std::move(*call));
+  for (size_t i = offered.size(); i-- > 0;) {
+    if (!offered[i]) continue;
+    from.ready_tokens -= lengths[i];
+    hold(offering[i], std::move(offered[i]));
+  }
+  return task;
+}
+
+}  // namespace gteway
