@@ -50,15 +50,13 @@ export async function embedList(
     const begin = ends[slice - 1] ?? 0;
     return { slice, begin, result: embed(list.slice(begin, ends[slice]), wait || slice > 0) };
   };
-  const lane = async (running: ReturnType<typeof next>): Promise<void> => {
-    let now = running;
+  const lane = async (first?: ReturnType<typeof next>): Promise<void> => {
     try {
-      for (;;) {
+      for (let now = first ?? next(); ; now = next()) {
         const result = await now.result;
         pieces.put(now.slice, now.begin, result);
         if (stopAtError && result.errors.length > 0) stopped = true;
         if (stopped || ended() || begun === ends.length) return;
-        now = next();
       }
     } catch (error) {
       stopped = true;
@@ -67,7 +65,7 @@ export async function embedList(
   };
   // A full queue throws here, before there is a second slice.
   const lanes = [lane(next())];
-  while (begun < ends.length && lanes.length < mostUnderWay) lanes.push(lane(next()));
+  while (begun < ends.length && lanes.length < mostUnderWay) lanes.push(lane());
   await Promise.all(lanes);
   return pieces.joined();
 }

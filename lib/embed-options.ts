@@ -1,4 +1,5 @@
 /** What `session.embed` takes: its options, their defaults, and what is refused. */
+import { types } from 'node:util';
 import { checkDeadline, type DeadlineOptions } from './deadline.js';
 import { rejectUnknownKeys } from './options.js';
 import { show } from './session-options.js';
@@ -47,7 +48,8 @@ export function checkTexts(where: string, texts: unknown): readonly string[] {
   for (const [i, text] of texts.entries() as IterableIterator<[number, unknown]>) {
     if (typeof text !== 'string') throw new TypeError(`${where}: texts[${i}] must be a string, not ${show(text)}`);
   }
-  return texts as readonly string[];
+  // A proxy, such as a reactive framework makes, is no array to the native side.
+  return types.isProxy(texts) ? Array.from(texts as string[]) : (texts as readonly string[]);
 }
 
 /** Throws TypeError or RangeError for the first option that is unknown or has a value it cannot have. */

@@ -7,7 +7,7 @@ import { embedList, type SliceBounds, sliceBounds } from './embed-list.js';
 import { Embeddings } from './embeddings.js';
 import { type Loaded, loadEngine, type SessionInfo } from './engine-loading.js';
 import { type ErrorCode, GtewayError } from './errors.js';
-import { LoadingQueue, type Outcome } from './loading-queue.js';
+import { LoadingQueue, type StopWaiting } from './loading-queue.js';
 import { fromNative } from './native/errors.js';
 import { type EmbeddingSessionOptions, fillSessionOptions } from './session-options.js';
 import { type SessionStats, sessionStats } from './session-stats.js';
@@ -126,14 +126,10 @@ export class EmbeddingSession {
   async #embed(list: readonly string[], options: EmbedOptions, wait: boolean): Promise<Embeddings> {
     const calls = new Set<number>();
     let native: NativeSession | undefined;
-    let stopWaiting: ((outcome?: Outcome) => void) | undefined;
+    let stopWaiting: StopWaiting | undefined;
     const work = async (ended: () => boolean): Promise<Embeddings> => {
-      if (this.#loaded === undefined && this.#failure === undefined) {
-        stopWaiting = this.#waiting.enter(list, wait);
-        await this.#loading.catch(() => stopWaiting?.('failed'));
-        stopWaiting();
-      }
-      const loaded = await this.#loading;
+      // Without an await where the model is loaded: the call is in the queue when embed() returns.
+      const loaded = this.#loaded ?? (await this.#whenLoaded(list, wait, (stop) => (stopWaiting = stop)));
       if (this.#closed !== undefined || ended()) throw closedError();
       native = loaded.native;
       return this.#embedNatively(loaded, list, options, { wait, ended, calls });
@@ -148,6 +144,21 @@ export class EmbeddingSession {
       // Slices beside the one that failed.
       cancel();
       throw fromNative(error);
+    }
+  }
+
+  /** The loaded model. The call counts as waiting until then, or until it calls what `onStop` is given. */
+  async #whenLoaded(list: readonly string[], anyway: boolean, onStop: (stop: StopWaiting) => void): Promise<Loaded> {
+    if (this.#failure !== undefined) return this.#loading;
+    const stop = this.#waiting.enter(list, anyway);
+    onStop(stop);
+    try {
+      return await this.#loading;
+    } catch (error) {
+      stop('failed');
+      throw error;
+    } finally {
+      stop();
     }
   }
 
@@ -176,7 +187,7 @@ export class EmbeddingSession {
         true,
       );
       calls.add(call);
-      return embedded.then((r) => ({ ...r, errors: r.errors ?? [] })).finally(() => calls.delete(call));
+      return embedded.finally(() => calls.delete(call));
     };
     const result = await embedList(list, embedSlice, {
       dimensions,

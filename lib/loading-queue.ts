@@ -11,7 +11,8 @@ interface Waiting {
   readonly since: number;
 }
 
-export type Outcome = 'cancelled' | 'failed';
+/** Ends the waiting of one call; an outcome says that the call itself ends. Does nothing the second time. */
+export type StopWaiting = (outcome?: 'cancelled' | 'failed') => void;
 
 export class LoadingQueue {
   readonly #maxTexts: number;
@@ -29,10 +30,9 @@ export class LoadingQueue {
   }
 
   /**
-   * Lets a call wait. Returns what it leaves with; an outcome says that it ends here. Throws ERR_OVERLOADED where it
-   * would pass a bound, unless nothing waits or `anyway`.
+   * Lets a call wait. Throws ERR_OVERLOADED where it would pass a bound, unless nothing waits or `anyway`.
    */
-  enter(list: readonly string[], anyway: boolean): (outcome?: Outcome) => void {
+  enter(list: readonly string[], anyway: boolean): StopWaiting {
     const bytes = list.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
     const isOver = this.#texts + list.length > this.#maxTexts || this.#bytes + bytes > this.#maxBytes;
     if (isOver && this.#waiting.size > 0 && !anyway) {

@@ -3,15 +3,18 @@ import type { GenerateResponse } from 'ollama/browser';
 import { describe, expectTypeOf, test } from 'vitest';
 import {
   type ChatCompletionResult,
+  type EmbedTrace,
   type Embeddings,
   type ErrorCode,
   type GtewayError,
   isGtewayError,
   type LlmStream,
+  type LoadTrace,
   type OllamaChatResult,
   type OllamaGenerateResult,
   Session,
   type SessionInfo,
+  type SessionStats,
 } from '../lib/index.js';
 
 const messages = [{ role: 'user', content: 'hi' }];
@@ -43,6 +46,26 @@ describe('a known embedding model', () => {
     void session.embed('text', { pooling: 'max' });
     // @ts-expect-error no such device
     new Session('gte-small', { device: 'gpu' });
+  });
+
+  test('a stream gives rows, and Errors only where they are asked for', () => {
+    type Stream<Item> = AsyncGenerator<Item, void, undefined>;
+    expectTypeOf(session.embedStream(['a'])).toEqualTypeOf<Stream<Float32Array>>();
+    expectTypeOf(session.embedStream(['a'], { onError: 'throw' })).toEqualTypeOf<Stream<Float32Array>>();
+    expectTypeOf(session.embedStream(['a', 7], { onError: 'continue' })).toEqualTypeOf<Stream<Float32Array | Error>>();
+    // @ts-expect-error a number is no text, and would end the stream
+    session.embedStream(['a', 7]);
+    // @ts-expect-error one row per text
+    session.embedStream(['a'], { pooling: 'none' });
+  });
+
+  test('statistics and traces have their types', () => {
+    expectTypeOf(session.stats()).toEqualTypeOf<SessionStats>();
+    expectTypeOf(session.stats().latency.total.p99).toEqualTypeOf<number>();
+    expectTypeOf<EmbedTrace['result']>().toEqualTypeOf<Embeddings | undefined>();
+    expectTypeOf<LoadTrace['result']>().toEqualTypeOf<SessionInfo | undefined>();
+    // @ts-expect-error the size of a cache is what makes one
+    new Session('gte-small', { cache: {} });
   });
 
   test('embed and info have their types, and it can be disposed of', () => {

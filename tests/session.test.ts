@@ -2,7 +2,7 @@
 import { writeFile, mkdtemp, cp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
 import { Embeddings, GtewayError, isGtewayError, Session, Tokenizer } from '../lib/index.js';
 import { cosine, length } from './fixtures/vectors.js';
 
@@ -86,6 +86,10 @@ describe('session.embed', () => {
     expect((await session.embed('text')).data).toEqual((await session.embed(['text'])).data);
   });
 
+  test('an array behind a proxy, as reactive frameworks make them, is an array', async () => {
+    expect((await session.embed(new Proxy(['text'], {}))).data).toEqual((await session.embed('text')).data);
+  });
+
   test('no texts give no rows', async () => {
     const embeddings = await session.embed([]);
     expect([embeddings.rows, embeddings.data.length, embeddings.tokens.length]).toEqual([0, 0, 0]);
@@ -127,7 +131,30 @@ describe('session.embed', () => {
     expect(error).toBeInstanceOf(GtewayError);
     expect((error as GtewayError).code).toBe('ERR_TEXT_TOO_LONG');
     expect((error as GtewayError).message).toContain('text 1');
+    expect((error as GtewayError).details).toEqual({ index: 1 });
     expect((await session.embed('fine', { truncate: false })).rows).toBe(1);
+  });
+
+  test("onError 'continue': a text that fails takes no other with it", async () => {
+    const texts = Array.from({ length: 2500 }, (_, i) => `text ${i}`);
+    texts[3] = texts[2400] = 'word '.repeat(600);
+    for (const pooling of ['mean', 'none'] as const) {
+      const options = { truncate: false, onError: 'continue', pooling } as const;
+      const embeddings = await session.embed(texts, options);
+      expect([...embeddings.errors.keys()]).toEqual([3, 2400]);
+      expect(embeddings.errors.get(2400)).toMatchObject({ code: 'ERR_TEXT_TOO_LONG', details: { index: 2400 } });
+      expect([embeddings.tokens[3], embeddings.tokens[2400]]).toEqual([0, 0]);
+      if (pooling === 'none') {
+        expect(embeddings.rows).toBe(embeddings.tokens.reduce((sum, count) => sum + count, 0));
+        expect(embeddings.data.some(Number.isNaN)).toBe(false);
+      } else {
+        expect(embeddings.at(3).every(Number.isNaN) && embeddings.at(2400).every(Number.isNaN)).toBe(true);
+        expect(cosine(embeddings.at(2401), await session.run('text 2401'))).toBeGreaterThan(0.9999999);
+      }
+    }
+    expect((await session.embed(['fine', 'as well'], { onError: 'continue' })).errors.size).toBe(0);
+    await expect(session.embed(texts, { truncate: false })).rejects.toMatchObject({ details: { index: 3 } });
+    await expect(session.embed('x', { onError: 'skip' as 'throw' })).rejects.toThrow(/'throw' or 'continue'/);
   });
 
   test('lone surrogates count as U+FFFD', async () => {
@@ -262,6 +289,16 @@ describe('loading', () => {
     expect(() => new Session(model, { device: 'gpu' as 'cuda' })).toThrow(/'auto', 'cpu', 'cuda', not 'gpu'/);
     expect(() => new Session(model, { dtype: 'int4' as 'int8' })).toThrow(RangeError);
     expect(() => new Session(model, { maxQueue: 1.5 })).toThrow(RangeError);
+    expect(() => new Session(model, { maxQueueBytes: 0 })).toThrow(/maxQueueBytes must be a whole number from 1/);
+    expect(() => new Session(model, { cache: true as unknown as { maxBytes: 1 } })).toThrow(/cache must be an object/);
+    expect(() => new Session(model, { cache: {} as { maxBytes: 1 } })).toThrow(/cache needs maxBytes/);
+    expect(() => new Session(model, { cache: { maxByte: 1 } as unknown as { maxBytes: 1 } })).toThrow(
+      /cache: unknown option 'maxByte'; did you mean 'maxBytes'/,
+    );
+    expect(() => new Session(model, { cache: { maxBytes: 1.5 } })).toThrow(RangeError);
+    expect(() => new Session(model, { cache: { maxBytes: '1MB' as unknown as number } })).toThrow(
+      /cache.maxBytes must be a number, not '1MB'/,
+    );
     expect(() => new Session(model, { offline: 'yes' as unknown as boolean })).toThrow(TypeError);
     expect(() => new Session(model, null as unknown as object)).toThrow(/options must be an object/);
     expect(() => new Session(7 as unknown as string)).toThrow(TypeError);
@@ -369,6 +406,47 @@ describe('the queue', () => {
     expect(codes.filter((code) => code !== 'ERR_OVERLOADED' && code !== 'resolved')).toEqual([]);
     expect((await big).rows).toBe(5000);
     expect(await small.run('welcome again')).toHaveLength(dimensions);
+  });
+
+  test('maxQueueBytes bounds what many short calls cannot: long texts', async () => {
+    await using small = await Session.load(model, { maxQueueBytes: 10_000 });
+    const long = 'long text '.repeat(600);
+    const codes = await Promise.all(Array.from({ length: 20 }, (_, i) => codeOf(small.run(`${i} ${long}`))));
+    expect(codes).toContain('ERR_OVERLOADED');
+    expect(codes.filter((code) => code !== 'ERR_OVERLOADED' && code !== 'resolved')).toEqual([]);
+    expect(await small.run('welcome again')).toHaveLength(dimensions);
+  });
+
+  test('its bounds hold for calls that wait for the model to be loaded, too', async () => {
+    await using loading = new Session(model, { maxQueue: 3 });
+    const controller = new AbortController();
+    const aborted = codeOf(loading.embed(['a', 'b'], { signal: controller.signal }));
+    const waiting = codeOf(loading.run('c'));
+    expect(await codeOf(loading.run('d'))).toBe('ERR_OVERLOADED');
+    expect(loading.stats().queue).toMatchObject({ calls: 2, texts: 3, bytes: 3 });
+    controller.abort();
+    expect(await aborted).toBe('ERR_ABORTED');
+    expect(loading.stats()).toMatchObject({ queue: { calls: 1, texts: 1 }, calls: { rejected: 1, cancelled: 1 } });
+    const rows = codeOf(loading.embed(['e', 'f']));
+    expect(await Promise.all([waiting, rows])).toEqual(['resolved', 'resolved']);
+    expect(loading.stats().queue).toMatchObject({ calls: 0, texts: 0, bytes: 0 });
+  });
+
+  test('an abort and a timeout leave it at once', async () => {
+    const controller = new AbortController();
+    const texts = Array.from({ length: 900 }, (_, i) => `${i} ${'a rather long text '.repeat(20)}`);
+    const calls = [
+      codeOf(session.embed(texts, { signal: controller.signal })),
+      codeOf(session.embed(texts, { signal: controller.signal })),
+      codeOf(session.embed(texts, { timeout: 0.001 })),
+    ];
+    expect(session.stats().queue.texts).toBeGreaterThan(0);
+    controller.abort();
+    expect(await Promise.all(calls)).toEqual(['ERR_ABORTED', 'ERR_ABORTED', 'ERR_TIMEOUT']);
+    await vi.waitFor(() => expect(session.stats().queue).toMatchObject({ calls: 0, texts: 0, bytes: 0 }));
+    const { completed } = session.stats().calls;
+    expect(await codeOf(session.embed(texts, { signal: AbortSignal.abort() }))).toBe('ERR_ABORTED');
+    expect(session.stats().calls.completed).toBe(completed);
   });
 
   test('a short call is not stuck behind a bulk call', async () => {

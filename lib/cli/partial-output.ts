@@ -157,12 +157,13 @@ export class PartialOutput {
 }
 
 async function lockFor({ output, target, lock }: Paths): Promise<Lock> {
+  const signal = AbortSignal.timeout(lockPatienceMs);
   try {
     // The lock would make the directory; an output must not.
     await stat(dirname(target));
-    return await acquireLock(lock, { signal: AbortSignal.timeout(lockPatienceMs) });
+    return await acquireLock(lock, { signal });
   } catch (error) {
-    if (error instanceof Error && error.name === 'TimeoutError') {
+    if (signal.aborted) {
       throw new CommandError(`cannot write ${output}: another process is writing it, as ${lock} says`);
     }
     throw writeError(output, isGtewayError(error, 'ERR_CACHE_WRITE') ? error.cause : error);

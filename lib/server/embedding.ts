@@ -1,6 +1,6 @@
 /** Embedding on behalf of a request: dropped when its client goes, ended by the request timeout, counted. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { EmbedOptions } from '../embedding-session.js';
+import type { EmbedOptions } from '../embed-options.js';
 import type { Embeddings } from '../embeddings.js';
 import { RequestFailure } from './failures.js';
 import { expectedRowBytes, JsonWriter } from './json-writer.js';

@@ -4,11 +4,12 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { EmbedOptions, SessionInfo } from '../embedding-session.js';
+import type { SessionInfo } from '../embedding-session.js';
+import type { EmbedOptions } from '../embed-options.js';
 import type { Embeddings } from '../embeddings.js';
 import { GtewayError } from '../errors.js';
 import { classifyModel } from '../models/classify.js';
-import { type ResolvedModel, resolveModel } from '../models/resolve.js';
+import { type ResolvedTokenizer, resolveTokenizer } from '../models/resolve.js';
 import { Session } from '../session.js';
 import type { EmbeddingSessionOptions } from '../session-options.js';
 import { Tokenizer } from '../tokenizer.js';
@@ -28,7 +29,7 @@ export class ServedModel {
   readonly tokenizer: Tokenizer;
   readonly tokenIds: TokenIdReader;
   readonly info: SessionInfo;
-  readonly files: ResolvedModel;
+  readonly files: ResolvedTokenizer;
   /** Of the weights. */
   readonly modifiedAt: Date;
   readonly bytes: number;
@@ -60,21 +61,19 @@ export class ServedModel {
     options: EmbeddingSessionOptions,
     signal: AbortSignal,
   ): Promise<ServedModel> {
-    const { cacheDir, modelFile, offline, dtype } = options;
-    const files = await resolveModel(model, {
-      ...(cacheDir === undefined ? {} : { cacheDir }),
-      ...(modelFile === undefined ? {} : { modelFile }),
-      ...(offline === undefined ? {} : { offline }),
-      ...(dtype === undefined ? {} : { dtype }),
-      signal,
-    });
     const session: Session = new Session(model, options);
     const stop = (): void => void session.close();
     signal.addEventListener('abort', stop, { once: true });
     try {
       await session.ready();
+      const { cacheDir, offline } = options;
+      const files = await resolveTokenizer(model, {
+        ...(cacheDir === undefined ? {} : { cacheDir }),
+        ...(offline === undefined ? {} : { offline }),
+        signal,
+      });
       const tokenizer = await Tokenizer.fromDirectory(files.directory);
-      const { size, mtime } = await stat(files.onnxPath);
+      const { size, mtime } = await stat(session.info.modelFile);
       const served = new ServedModel(name, options.maxQueue ?? Infinity, {
         session,
         tokenizer,
@@ -129,7 +128,7 @@ export class ServedModel {
 
   /** SHA-256 of the weights' file, as hexadecimal digits. Computed when first asked for. */
   digest(): Promise<string> {
-    this.#digest ??= sha256(this.files.onnxPath);
+    this.#digest ??= sha256(this.info.modelFile);
     return this.#digest;
   }
 

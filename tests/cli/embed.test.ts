@@ -204,7 +204,8 @@ describe('formats and files', () => {
     expect(code).toBe(1);
     expect(stderr).toContain('gteway: stdin:3001: this line is not JSON');
     expect(readFileSync(file, 'utf8')).toBe('before');
-    expect(readdirSync(directory)).toEqual(['vectors.jsonl']);
+    // On a slow machine it may have come as far as something worth resuming.
+    expect(readdirSync(directory).filter((name) => !name.includes('.partial'))).toEqual(['vectors.jsonl']);
   });
 });
 
