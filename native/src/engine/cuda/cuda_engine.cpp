@@ -220,6 +220,9 @@ class CudaEngine final : public Engine {
     info_.device = "cuda:" + std::to_string(options.device_id);
     info_.dtype = options.dtype;
     info_.dimensions = weights.config.hidden;
+    GtewayCudaDevice device = {};
+    check(api.describe_device(options.device_id, &device, &status), status);
+    info_.isa = "sm_" + std::to_string(device.compute_major) + std::to_string(device.compute_minor);
     cost_.max_batch_tokens = max_batch_tokens;
   }
 

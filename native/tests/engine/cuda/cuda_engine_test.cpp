@@ -37,6 +37,7 @@ TEST("cuda engine: weights stored either way round give the reference's vectors"
     CHECK_EQ(engine->info().engine, "encoder");
     CHECK_EQ(engine->info().device, "cuda:0");
     CHECK_EQ(engine->info().dtype, "bf16");
+    CHECK_EQ(engine->info().isa, "sm_80");
     CHECK_EQ(engine->info().dimensions, 128u);
     CHECK(engine->cost().max_batch_tokens >= 80 && !engine->cost().padded);
     const std::vector<int32_t> ids{1, 5, 9, 80, 3, 89, 0, 2};
