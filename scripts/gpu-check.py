@@ -88,8 +88,11 @@ def encode_rates(torch, model_path, texts_path):
 
 
 def reference(model_path, texts_path):
-    import torch
-
+    try:
+        import torch
+    except ImportError as error:
+        emit(figure="failure", section="reference", message=str(error))
+        return 1
     failed = False
     for name, body in {"matrix": lambda: matrix_rate(torch),
                        "sentence-transformers": lambda: encode_rates(torch, model_path, texts_path)}.items():
@@ -160,8 +163,10 @@ def summary(folder):
 
     for length in (16, 64, 128, 512):
         rows = of("kernel", length=length)
+        if not rows:
+            continue
         total = sum(row["microseconds_each"] * row["calls"] for row in rows)
-        print(f"\nkernels at length {length}: {total:.0f} µs for {rows[0]['tokens'] if rows else 0:.0f} tokens")
+        print(f"\nkernels at length {length}: {total:.0f} µs for {rows[0]['tokens']:.0f} tokens")
         for row in sorted(rows, key=lambda r: -r["microseconds_each"] * r["calls"]):
             floor = max(row["memory_floor_microseconds"],
                         row["teraflops"] * row["microseconds_each"] / matrix if matrix else 0)

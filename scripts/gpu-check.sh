@@ -67,14 +67,14 @@ node_or_python_build() {
 }
 
 tests() {
-  timeout 90 "$work/tests" >"$out/tests.txt" 2>&1
+  timeout 60 "$work/tests" >"$out/tests.txt" 2>&1
   local status=$?
   grep -v '^ok' "$out/tests.txt"
   return $status
 }
 
 bench() {
-  timeout 150 "$work/bench" >"$out/bench.jsonl" 2>&1
+  timeout 120 "$work/bench" >"$out/bench.jsonl" 2>&1
   local status=$?
   grep -E '"(failure|batch|latency)"' "$out/bench.jsonl"
   return $status
@@ -102,7 +102,7 @@ find_node() {
 
 reference() {
   fixture || echo 'no fixture model: random weights of the same shape instead'
-  timeout 150 python3 scripts/gpu-check.py reference "$work/gte" "$pack/texts.json" >"$out/reference.jsonl" 2>"$work/reference.log"
+  timeout 100 python3 scripts/gpu-check.py reference "$work/gte" "$pack/texts.json" >"$out/reference.jsonl" 2>"$work/reference.log"
   local status=$?
   [ $status = 0 ] || tail -5 "$work/reference.log"
   return $status
@@ -115,7 +115,7 @@ js() {
   # The package, put together: what was packed, and the library that was built here.
   mkdir -p "$work/package/build/Release"
   cp -r "$pack"/package/. "$work/package/" && cp build/Release/libgteway_cuda.so "$work/package/build/Release/" || return 1
-  timeout 150 "$node" scripts/gpu-check.mjs "$work/package" "$work/gte" "$pack" >"$out/js.jsonl" 2>"$work/js.log"
+  timeout 90 "$node" scripts/gpu-check.mjs "$work/package" "$work/gte" "$pack" >"$out/js.jsonl" 2>"$work/js.log"
   local status=$?
   [ $status = 0 ] || tail -5 "$work/js.log"
   return $status
@@ -129,7 +129,7 @@ sanitize() {
   for tool in memcheck racecheck initcheck; do
     {
       echo "== $tool"
-      timeout 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$work/tests" \
+      timeout 30 compute-sanitizer --tool "$tool" --error-exitcode 9 "$work/tests" \
         'cuda gemm: large tile, GELU (erf), fp16, two tiles across' 'cuda gemm: small tile, residual, fp16, one row' \
         'cuda attention: a number of heads that does not fill blocks, fp16' \
         'cuda rows: mean, first and every row, 384 columns' \

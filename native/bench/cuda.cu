@@ -67,6 +67,7 @@ T* device_copy(const std::vector<T>& values) {
   void* memory = nullptr;
   cuda(cudaMalloc(&memory, values.size() * sizeof(T)), "memory");
   cuda(cudaMemcpy(memory, values.data(), values.size() * sizeof(T), cudaMemcpyHostToDevice), "copy");
+  cuda(cudaDeviceSynchronize(), "copy");  // the timers' streams would not wait for it
   return static_cast<T*>(memory);
 }
 

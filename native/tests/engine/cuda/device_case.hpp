@@ -36,6 +36,7 @@ class DeviceArray {
     check_cuda(cudaMalloc(reinterpret_cast<void**>(&data_), bytes()), "cudaMalloc");
     std::vector<unsigned char> poison(bytes(), 0xff);
     check_cuda(cudaMemcpy(data_, poison.data(), bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    check_cuda(cudaDeviceSynchronize(), "cudaMemcpy");
   }
   explicit DeviceArray(const std::vector<T>& values) : DeviceArray(values.size()) { set(values); }
   ~DeviceArray() { cudaFree(data_); }
@@ -45,6 +46,7 @@ class DeviceArray {
   T* data() const { return data_; }
   void set(const std::vector<T>& values) {
     check_cuda(cudaMemcpy(data_, values.data(), bytes(), cudaMemcpyHostToDevice), "cudaMemcpy");
+    check_cuda(cudaDeviceSynchronize(), "cudaMemcpy");  // the tests' streams would not wait for it
   }
   std::vector<T> get() const {
     std::vector<T> values(count_);

@@ -57,6 +57,9 @@ class Model {
     if (!lanes_.empty()) throw Failure(kGtewayCudaInvalid, "finish() was called before");
     use_device();
     parameters_->check_complete();
+    // A copy from pageable memory may return while the last of it is on its way, and lanes' streams do not
+    // wait for it.
+    check(cudaDeviceSynchronize(), "copying weights to the device", kGtewayCudaDeviceLost);
     const uint32_t lanes = config_.lanes == 0 ? kDefaultLanes : config_.lanes;
     const uint32_t wanted = config_.max_batch_tokens == 0 ? kDefaultBatchTokens : config_.max_batch_tokens;
     for (max_tokens_ = std::max(wanted, config_.positions);;
