@@ -18,14 +18,15 @@ import {
   goalsText,
   growthTable,
   latencyTable,
+  lengthsTable,
   processTable,
   scalingTable,
 } from './report/table.mjs';
 
 const paces = {
   full: {
-    throughput: { rounds: 5, secondsPerRound: 0.4, allowance: 7, tune: true },
-    latency: { rounds: 5, secondsPerRound: 0.8, allowance: Infinity },
+    throughput: { rounds: 5, secondsPerRound: 0.3, allowance: 7, tune: true },
+    latency: { rounds: 5, secondsPerRound: 0.6, allowance: Infinity },
   },
   quick: {
     throughput: { rounds: 3, secondsPerRound: 0.25, allowance: 1.5, tune: false },
@@ -108,6 +109,8 @@ export async function runCases({ model, cases, wanted, quick, memory, threads, p
       }
     }
 
+    const lengths = results.flatMap((result) => (result.kind === 'length' ? [result] : []));
+    if (lengths.length > 1) print('\n' + lengthsTable(lengths));
     for (const contestant of contestants) {
       const entry = processes.find(({ name }) => name === contestant.name);
       if (entry) entry.afterTexts = await contestant.residentBytes();

@@ -3,12 +3,12 @@ import type { NativeLoaded, NativeSession } from '../types/binding.js';
 import { onAbort } from './abort-listeners.js';
 import { type EngineAttempt, type Fallback, planEngines } from './engine-choice.js';
 import { GtewayError, isGtewayError } from './errors.js';
-import { type ResolvedModel, resolveModel } from './models/resolve.js';
+import { type ResolvedModel, type ResolveOptions, resolveModel } from './models/resolve.js';
 import { binding } from './native/binding.js';
 import { cudaLibraryPath } from './native/cuda-library.js';
 import { fromNative } from './native/errors.js';
 import { ortLibraryPath } from './native/ort-library.js';
-import type { FilledSessionOptions } from './session-options.js';
+import type { EngineName, FilledSessionOptions } from './session-options.js';
 import { Tokenizer } from './tokenizer.js';
 
 /** What really runs, once the model is loaded. */
@@ -76,7 +76,7 @@ export async function loadEngine(model: string, options: FilledSessionOptions, s
 /** What `error` says against this way of running the model, where another one may do better. */
 function reasonToGoOn({ engine, dtype }: EngineAttempt, error: unknown): Fallback | undefined {
   if (!isGtewayError(error)) return undefined;
-  const { code, message, details } = error;
+  const { code, message } = error;
   if (engine === 'ort') {
     // Only on CUDA is ONNX Runtime not the last one.
     const isAboutCuda = code === 'ERR_DEVICE_UNAVAILABLE' || code === 'ERR_RUNTIME_UNAVAILABLE';
@@ -85,9 +85,29 @@ function reasonToGoOn({ engine, dtype }: EngineAttempt, error: unknown): Fallbac
   // Its vectors in this dtype are not exact enough; wider ones may be.
   if (code === 'ERR_INFERENCE_FAILED') return { wanted: dtype, reason: message };
   const isAnotherModel = code === 'ERR_MODEL_UNSUPPORTED' || code === 'ERR_MODEL_INVALID';
-  // The model is there, and weights that the encoder reads are not.
-  const lacksWeights = code === 'ERR_OFFLINE' || (code === 'ERR_MODEL_NOT_FOUND' && 'available' in details);
-  return isAnotherModel || lacksWeights ? { wanted: 'encoder', reason: message } : undefined;
+  return isAnotherModel || lacksWeights(error) ? { wanted: 'encoder', reason: message } : undefined;
+}
+
+/** The model is there, and the weights that an engine reads are not. */
+function lacksWeights({ code, details }: GtewayError): boolean {
+  return code === 'ERR_OFFLINE' || (code === 'ERR_MODEL_NOT_FOUND' && 'available' in details);
+}
+
+/** The files of the first engine that would be tried and whose weights the model has. Loads nothing. */
+export async function resolveForEngines(
+  model: string,
+  { engine = 'auto', dtype = 'auto', ...options }: Omit<ResolveOptions, 'engine'> & { engine?: EngineName },
+): Promise<ResolvedModel> {
+  const plan = planEngines({ engine, dtype, device: 'auto', modelFile: options.modelFile });
+  const attempts = plan.filter((step) => 'engine' in step);
+  for (const [i, step] of attempts.entries()) {
+    try {
+      return await resolveModel(model, { ...options, engine: step.engine, dtype: step.dtype });
+    } catch (error) {
+      if (i + 1 === attempts.length || !isGtewayError(error) || !lacksWeights(error)) throw error;
+    }
+  }
+  throw new GtewayError('ERR_INTERNAL', 'a plan without an engine');
 }
 
 /** Where ONNX Runtime is what is missing, why it is needed belongs to the answer. */

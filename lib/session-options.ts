@@ -13,6 +13,8 @@ export interface CacheOptions {
 
 const cacheOptionNames = ['maxBytes'] as const satisfies readonly (keyof CacheOptions)[];
 
+export type EngineName = 'auto' | 'ort' | 'encoder';
+
 /** Options of `new Session(model, options)` for an embedding model. */
 export interface EmbeddingSessionOptions {
   /**
@@ -32,7 +34,7 @@ export interface EmbeddingSessionOptions {
    * encoder where it can run the model, otherwise ONNX Runtime, and `session.info.fallbacks` says why.
    * @default 'auto'
    */
-  engine?: 'auto' | 'ort' | 'encoder';
+  engine?: EngineName;
   /**
    * What is computed in. `'auto'` is the fastest whose vectors keep a cosine of at least 0.9999 to fp32: of the encoder
    * bf16 where the processor multiplies it (AVX512_BF16, AMX), otherwise fp32, and fp16 on a GPU. The encoder makes bf16 and int8 weights
@@ -94,7 +96,7 @@ export interface FilledSessionOptions {
   readonly device: 'auto' | 'cpu' | 'cuda';
   readonly deviceId: number;
   readonly gpuMemoryLimit: number;
-  readonly engine: 'auto' | 'ort' | 'encoder';
+  readonly engine: EngineName;
   readonly dtype: 'auto' | Dtype;
   readonly threads: number;
   readonly maxBatchTokens: number;

@@ -61,6 +61,8 @@ const intrinsics: Record<string, string | undefined> = {
   avx512bf16: 'immintrin.h',
   amx: 'immintrin.h',
   neon: 'arm_neon.h',
+  neondot: 'arm_neon.h',
+  neonbf16: 'arm_neon.h',
 };
 const isIntrinsicsHeader = /^(arm_\w+|\w*mmintrin|immintrin|x86intrin|intrin|cpuid)\.h$/;
 
@@ -69,6 +71,8 @@ const contains: Record<string, readonly string[]> = {
   avx512vnni: ['avx512'],
   avx512bf16: ['avx512'],
   amx: ['avx512', 'avx512bf16'],
+  neondot: ['neon'],
+  neonbf16: ['neon', 'neondot'],
 };
 
 function isaOf(path: string): string | undefined {

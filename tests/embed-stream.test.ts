@@ -121,7 +121,7 @@ describe('texts that fail by themselves', () => {
       [1500, { code: 'ERR_TEXT_TOO_LONG', details: { index: 1500 } }],
       [2500, { name: 'TypeError' }],
     ]);
-    expect(failures[0]?.[1].message).toMatch(/^text 1500 has/);
+    expect(failures[0]?.[1].message).toMatch(/^text 1500: it has more than 512 tokens/);
     expect(failures[1]?.[1].message).toContain('text 2500 must be a string, not 7');
   });
 

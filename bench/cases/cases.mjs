@@ -1,6 +1,5 @@
 /**
- * What is measured, as data. Numbers of texts are multiples of 32, so that batches of 32 are full; fewer are embedded by
- * variants that say they are slow (32) and with --quick.
+ * What is measured, as data. The numbers of texts of a corpus are multiples of 32, so that batches of 32 are full.
  *
  * @typedef {{ name: string, about: string, default: boolean, quick: boolean, texts: number, quickTexts: number } & (
  *   { kind: 'corpus', corpus: 'queries' | 'sentences' | 'passages' | 'mixed' } |

@@ -14,7 +14,7 @@
  * @property {'together' | 'batches' | 'single'} way all texts in one call; 32 a call; or one a call, each after the other
  * @property {Kind[]} [kinds] the kinds of case it takes part in; default: all
  * @property {boolean} [quick] whether --quick measures it
- * @property {boolean} [slow] measured with fewer texts of the same distribution, and fewer rounds
+ * @property {number} [texts] at most so many, of the same distribution: for ways that would take minutes
  * @property {'cls'} [pooling] it cannot take the mean of the tokens, and is compared with first tokens instead
  * @property {string} [forcedIsa] of gteway: the instruction set; left out where the machine lacks it, and where it is
  *   what runs anyway

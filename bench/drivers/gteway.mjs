@@ -16,7 +16,7 @@ const together = (engine, dtype, forcedIsa) => ({
 /** @type {import('./driver.mjs').Variant[]} */
 export const variants = [
   together('ort', 'fp32'),
-  together('ort', 'int8'),
+  { ...together('ort', 'int8'), kinds: ['corpus', 'latency'] },
   together('encoder', 'fp32'),
   together('encoder', 'bf16'),
   together('encoder', 'int8'),
@@ -24,7 +24,7 @@ export const variants = [
   together('encoder', 'fp32', 'avx2'),
   together('encoder', 'bf16', 'avx512bf16'),
   together('encoder', 'int8', 'avx512vnni'),
-  { name: 'gteway (defaults)', dtype: 'auto', way: 'together', quick: true },
+  { name: 'gteway (defaults)', dtype: 'auto', way: 'together', kinds: ['corpus', 'latency'], quick: true },
   { name: 'gteway (defaults), one per call', dtype: 'auto', way: 'single', kinds: ['corpus'] },
 ];
 

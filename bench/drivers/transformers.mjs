@@ -12,8 +12,8 @@ export const variants = [
     quick: true,
   },
   { name: 'transformers.js q8, one per call', dtype: 'int8', way: 'single', kinds: ['corpus', 'latency'], quick: true },
-  { name: 'transformers.js fp32, batches of 32', dtype: 'fp32', way: 'batches', kinds: ['corpus'], slow: true },
-  { name: 'transformers.js q8, batches of 32', dtype: 'int8', way: 'batches', kinds: ['corpus'], slow: true },
+  { name: 'transformers.js fp32, batches of 32', dtype: 'fp32', way: 'batches', kinds: ['corpus'], texts: 32 },
+  { name: 'transformers.js q8, batches of 32', dtype: 'int8', way: 'batches', kinds: ['corpus'], texts: 32 },
 ];
 
 /** @type {import('./driver.mjs').Driver['load']} */

@@ -31,14 +31,11 @@ import { operations } from './work.mjs';
  * @typedef {{ name: string, about: string, kind: 'corpus' | 'length', texts: number, tokens: number, rows: Row[] }} CaseResult
  */
 
-/** Texts that slow variants embed: one batch of 32. */
-export const slowTexts = 32;
-
 /**
  * @param {object} options
  * @param {import('../cases/cases.mjs').Case & { kind: 'corpus' | 'length' }} options.item
  * @param {(wanted: number) => string[]} options.textsOf that many, of the same distribution
- * @param {number} options.wanted texts of those that are not slow
+ * @param {number} options.wanted texts of variants that have no limit of their own
  * @param {(text: string) => number} options.count tokens of a text
  * @param {import('./contestant.mjs').Contestant[]} options.contestants
  * @param {import('./contestant.mjs').Contestant | undefined} options.reference what all vectors are compared with
@@ -51,19 +48,24 @@ export const slowTexts = 32;
 export async function measureThroughput(options) {
   const { item, textsOf, wanted, count, contestants, reference, pace, probe, flags, shape } = options;
   const all = textsOf(wanted);
-  const few = wanted <= slowTexts ? all : textsOf(slowTexts);
-  const textsFor = (/** @type {import('./contestant.mjs').Contestant} */ { variant }) => (variant.slow ? few : all);
+  /** @type {Map<number, string[]>} */
+  const samples = new Map([[wanted, all]]);
+  const textsFor = (/** @type {import('./contestant.mjs').Contestant} */ { variant }) => {
+    const size = Math.min(wanted, variant.texts ?? wanted);
+    if (!samples.has(size)) samples.set(size, textsOf(size));
+    return samples.get(size);
+  };
   const instructions = new Map(contestants.map((contestant) => [contestant, instructionOf(contestant, flags)]));
   /** @type {Map<import('./contestant.mjs').Contestant, string>} */
   const settings = new Map();
 
   /** @type {Map<string, Promise<ArrayLike<number>[]> | undefined>} */
   const references = new Map();
-  const expectedOf = (/** @type {import('./contestant.mjs').Contestant} */ { variant }) => {
-    const key = `${variant.slow} ${variant.pooling}`;
-    if (!references.has(key)) {
-      references.set(key, reference?.embed(variant.slow ? few : all, variant.pooling).then(rowsOf));
-    }
+  const expectedOf = (/** @type {import('./contestant.mjs').Contestant} */ contestant) => {
+    const texts = textsFor(contestant);
+    const { pooling } = contestant.variant;
+    const key = `${texts.length} ${pooling}`;
+    if (!references.has(key)) references.set(key, reference?.embed(texts, pooling).then(rowsOf));
     return references.get(key);
   };
 
@@ -75,7 +77,7 @@ export async function measureThroughput(options) {
     async (contestant) => {
       const setting = pace.tune ? await contestant.tune(textsFor(contestant)) : undefined;
       if (setting !== undefined) settings.set(contestant, setting);
-      else await contestant.embed(textsFor(contestant).slice(0, contestant.variant.slow ? 4 : Infinity));
+      else await contestant.embed(textsFor(contestant).slice(0, contestant.variant.texts === undefined ? Infinity : 4));
     },
     async (contestant) => {
       const round = await contestant.round(textsFor(contestant), pace.secondsPerRound);
@@ -88,12 +90,12 @@ export async function measureThroughput(options) {
   /** @type {Row[]} */
   const rows = [];
   for (const contestant of contestants) {
-    const { samples, machine, failure } = timings.get(contestant);
+    const { samples: rounds, machine, failure } = timings.get(contestant);
     const lengths = textsFor(contestant).map(count);
     const got = failure ?? vectors.get(contestant) ?? 'it was given no round';
     const expected = await expectedOf(contestant)?.catch(firstLine);
     const verdict = judge(got, typeof expected === 'string' ? undefined : expected, contestant.variant.dtype);
-    const seconds = verdict.failure === undefined ? samples : [];
+    const seconds = verdict.failure === undefined ? rounds : [];
     const tokens = lengths.reduce((sum, length) => sum + length, 0);
     const gops = operations(shape, lengths) / 1e9;
     rows.push({

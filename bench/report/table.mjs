@@ -62,10 +62,28 @@ export function caseTable({ name, about, texts, tokens, rows }) {
     optional(row.ratios?.int8),
     cosineText(row.leastCosine),
   ]);
-  const settings = rows.filter(({ setting }) => setting).map((row) => `  ${row.name}: ${row.setting}`);
+  const settings = [
+    ...rows.filter(({ setting }) => setting).map((row) => `  ${row.name}: ${row.setting}`),
+    ...rows.filter((row) => row.texts !== texts).map((row) => `  ${row.name}: ${row.texts} texts`),
+  ];
   const failures = rows.filter((row) => row.failure !== undefined).map((row) => `  ${row.name}: ${row.failure}`);
   const title = `${name}: ${about}; ${texts} texts, ${tokens.toLocaleString('en')} tokens`;
   return [title, table(heading, lines), ...settings, ...failures].join('\n');
+}
+
+/**
+ * Tokens/s by length, of all cases of equal lengths: products cost the same for every token, attention more in long texts.
+ *
+ * @param {import('../measure/throughput.mjs').CaseResult[]} results
+ */
+export function lengthsTable(results) {
+  const names = [...new Set(results.flatMap(({ rows }) => rows.map(({ name }) => name)))];
+  const lines = names.map((name) => [
+    name,
+    ...results.map(({ rows }) => number(rows.find((row) => row.name === name && !row.failure)?.tokensPerSecond ?? NaN)),
+  ]);
+  const heading = ['', ...results.map(({ tokens, texts }) => `${Math.round(tokens / texts)} tokens`)];
+  return ['tokens/s by the length of the texts', table(heading, lines)].join('\n');
 }
 
 /** @param {import('../measure/latency.mjs').LatencyResult} result */

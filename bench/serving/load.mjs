@@ -3,6 +3,9 @@ import { median, percentile, spreadPercent } from '../measure/statistics.mjs';
 import { latencyText, number, table } from '../report/table.mjs';
 
 const fractions = [0.25, 0.5, 0.75, 0.9, 1.1];
+const quickFractions = [0.5, 0.9, 1.1];
+/** Of its own capacity, for a look at each library under a load that suits it. */
+const ownFraction = 0.75;
 /** Milliseconds by which the event-loop delay's p99 may exceed that of the idle process. */
 const eventLoopGoal = 5;
 /** Enough for every library here to be as fast as it gets. */
@@ -52,38 +55,46 @@ export const load = {
         ),
     );
 
+    /** @type {(server: import('./cases.mjs').Server, perSecond: number, seed: number) => Promise<any>} */
+    const underLoad = async (server, perSecond, seed) => {
+      note(`${number(perSecond)} requests/s on ${server.name} …`);
+      const idle = await server.ask('idle', { seconds: 1 });
+      const { latencies, ...result } = await server.ask('openLoop', {
+        ...{ texts: texts.slice(seed * 2500), perSecond, seed, seconds },
+        drainSeconds: settings.quick ? 1 : 4,
+      });
+      // What it could not answer must not slow down the next one.
+      if (result.unfinished > 0) await server.restart();
+      return {
+        name: server.name,
+        perSecond,
+        ...result,
+        textsPerSecond: result.completed / result.seconds,
+        p50: percentile(latencies, 50),
+        p95: percentile(latencies, 95),
+        p99: percentile(latencies, 99),
+        eventLoopAboveIdle: result.eventLoop.p99 - idle.eventLoop.p99,
+      };
+    };
+
     const loads = [];
-    for (const [index, fraction] of fractions.entries()) {
+    for (const [index, fraction] of (settings.quick ? quickFractions : fractions).entries()) {
       const perSecond = fraction * capacities[0].textsPerSecond;
       const rows = [];
-      for (const server of servers) {
-        note(`${Math.round(fraction * 100)} % on ${server.name} …`);
-        const idle = await server.ask('idle', { seconds: 1 });
-        const schedule = { perSecond, seed: index + 1, seconds, drainSeconds: settings.quick ? 1 : 4 };
-        const { latencies, ...result } = await server.ask('openLoop', {
-          texts: texts.slice(index * 3000),
-          ...schedule,
-        });
-        // What it could not answer must not slow down the next one.
-        if (result.unfinished > 0) await server.restart();
-        rows.push({
-          name: server.name,
-          ...result,
-          textsPerSecond: result.completed / result.seconds,
-          p50: percentile(latencies, 50),
-          p95: percentile(latencies, 95),
-          p99: percentile(latencies, 99),
-          eventLoopAboveIdle: result.eventLoop.p99 - idle.eventLoop.p99,
-        });
-      }
+      for (const server of servers) rows.push(await underLoad(server, perSecond, index));
       loads.push({ fraction, perSecond, rows });
-      print('\n' + loadTable(fraction, perSecond, rows));
+      print('\n' + loadTable(`${Math.round(fraction * 100)} % of gteway's capacity`, rows));
     }
+    const own = [];
+    for (const [index, server] of servers.entries()) {
+      own.push(await underLoad(server, ownFraction * capacities[index].textsPerSecond, fractions.length));
+    }
+    print('\n' + loadTable(`each at ${ownFraction * 100} % of its own capacity`, own));
 
     const full = loads[loads.length - 1].rows[0];
     const failures = loads.flatMap(({ rows }) => Object.keys(rows[0].failures));
     return {
-      figures: { capacities, loads },
+      figures: { capacities, loads, own },
       verdicts: [
         {
           goal: `event-loop delay p99 at 110 % load at most ${eventLoopGoal} ms above idle`,
@@ -101,13 +112,13 @@ export const load = {
 };
 
 /**
- * @param {number} fraction
- * @param {number} perSecond
+ * @param {string} title
  * @param {any[]} rows
  */
-function loadTable(fraction, perSecond, rows) {
+function loadTable(title, rows) {
   const heading = [
-    `${Math.round(fraction * 100)} % of gteway's capacity, ${number(perSecond)} requests/s`,
+    title,
+    'requests/s',
     'answered/s',
     'p50 ms',
     'p95 ms',
@@ -122,6 +133,7 @@ function loadTable(fraction, perSecond, rows) {
     heading,
     rows.map((row) => [
       row.name,
+      number(row.perSecond),
       number(row.textsPerSecond),
       latencyText(row.p50),
       latencyText(row.p95),

@@ -23,6 +23,8 @@ export interface Diagnosis {
   readonly platform: string;
   readonly addon: Found<{ path: string; version: string }>;
   readonly cpu: Found<CpuInfo>;
+  /** Why the packed encoder cannot compute in a dtype; null: it can. */
+  readonly encoder: Found<Readonly<Record<'fp32' | 'bf16' | 'int8', string | null>>>;
   readonly onnxRuntime: Found<{ path: string } & OrtStatus>;
   /** What the encoder for CUDA devices finds; it was never run on one, and is used only where it is asked for. */
   readonly cuda: Found<{ path: string; devices: readonly CudaDevice[] }>;
@@ -30,7 +32,9 @@ export interface Diagnosis {
   readonly hub: HubProbe;
   readonly environment: Readonly<Record<string, string>>;
   /** Whether a text can be embedded here, tried with the fixture model. */
-  readonly embedding: Found<Pick<SessionInfo, 'dimensions' | 'device' | 'engine' | 'dtype' | 'isa' | 'threads'>>;
+  readonly embedding: Found<
+    Pick<SessionInfo, 'dimensions' | 'device' | 'engine' | 'dtype' | 'isa' | 'threads' | 'fallbacks'>
+  >;
 }
 
 export interface DiagnosisOptions {
@@ -50,6 +54,10 @@ export async function diagnose({ cacheDir, offline }: DiagnosisOptions): Promise
     platform: `${process.platform}-${process.arch}`,
     addon: await found(() => ({ path: addonPath(), version: binding().version })),
     cpu: await found(() => binding().cpu()),
+    encoder: await found(() => {
+      const { encoderUnavailable } = binding();
+      return { fp32: encoderUnavailable('fp32'), bf16: encoderUnavailable('bf16'), int8: encoderUnavailable('int8') };
+    }),
     onnxRuntime: await found(() => {
       const path = ortLibraryPath();
       return { path, ...binding().ortStatus(path) };

@@ -9,7 +9,7 @@ import { defaultCacheDirectory, expandHome } from '../models/environment.js';
 import { fixtureModel, fixtureNotice } from '../models/fixture/fixture-model.js';
 import { resolveModel, type ResolvedTokenizer, resolveTokenizer } from '../models/resolve.js';
 import { Session } from '../session.js';
-import type { EmbeddingSessionOptions } from '../session-options.js';
+import type { EmbeddingSessionOptions, EngineName } from '../session-options.js';
 import { nonEmpty, wholeNumber } from './arguments.js';
 import { note } from './failure.js';
 import { downloadProgress } from './progress.js';
@@ -24,22 +24,29 @@ export interface ModelFlags {
   offline?: true;
 }
 
+export type DtypeName = NonNullable<EmbeddingSessionOptions['dtype']>;
+
 /** What every command that runs a model takes besides. */
 export interface SessionFlags extends ModelFlags {
   device?: 'auto' | 'cpu' | 'cuda';
-  dtype?: 'auto' | 'fp32' | 'fp16' | 'int8';
+  engine?: EngineName;
+  dtype?: DtypeName;
   threads?: number;
   maxBatchTokens?: number;
   modelFile?: string;
 }
 
+export const engineOption = (): Option =>
+  new Option('--engine <engine>', 'what computes').choices(['auto', 'ort', 'encoder']);
 export const dtypeOption = (): Option =>
-  new Option('--dtype <dtype>', 'precision of the weights').choices(['auto', 'fp32', 'fp16', 'int8']);
+  new Option('--dtype <dtype>', 'what is computed in').choices(['auto', 'fp32', 'fp16', 'bf16', 'int8']);
 export const cacheDirOption = (): Option =>
   new Option('--cache-dir <directory>', 'where models are kept (default: the Hugging Face cache)').argParser(nonEmpty);
 export const offlineOption = (): Option => new Option('--offline', 'open no connection: use what the cache has');
 export const modelFileOption = (): Option =>
-  new Option('--model-file <file>', "an ONNX file of the model, such as 'onnx/model_fp16.onnx'").argParser(nonEmpty);
+  new Option('--model-file <file>', "a file of the model's weights, such as 'onnx/model_fp16.onnx'").argParser(
+    nonEmpty,
+  );
 
 export function addModelOptions(command: Command): Command {
   return command
@@ -56,6 +63,7 @@ export function addModelOptions(command: Command): Command {
 export function addSessionOptions(command: Command): Command {
   return addModelOptions(command)
     .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'cuda']))
+    .addOption(engineOption())
     .addOption(dtypeOption())
     .addOption(
       new Option('--threads <n>', 'native threads (default: what affinity and quota allow)').argParser(wholeNumber(1)),
@@ -72,9 +80,10 @@ export interface OpenedSession {
 }
 
 export async function openSession(flags: SessionFlags): Promise<OpenedSession> {
-  const { device, dtype, threads, maxBatchTokens, modelFile, cacheDir, offline } = flags;
+  const { device, engine, dtype, threads, maxBatchTokens, modelFile, cacheDir, offline } = flags;
   const options: EmbeddingSessionOptions = {
     ...(device === undefined ? {} : { device }),
+    ...(engine === undefined ? {} : { engine }),
     ...(dtype === undefined ? {} : { dtype }),
     ...(threads === undefined ? {} : { threads }),
     ...(maxBatchTokens === undefined ? {} : { maxBatchTokens }),

@@ -90,13 +90,17 @@ export async function createHttpApp(
   }) as unknown as FastifyInstance;
   const context: ServerContext = { ...parts, metrics };
 
+  app.removeContentTypeParser('text/plain');
   app.decorateRequest('work', null);
   app.decorateRequest('beganAt', 0);
   app.decorateRequest('releaseBody', null);
   app.addHook('onRequest', (request, reply, next) => {
     life.begin(request, reply, () => ended(context, request, reply));
-    if (models.isClosing) void reply.header('connection', 'close');
     void reply.header('x-request-id', request.id);
+    next();
+  });
+  app.addHook('onSend', (_request, reply, _payload, next) => {
+    if (models.isClosing) void reply.header('connection', 'close');
     next();
   });
   if (options.corsOrigin.length > 0) {

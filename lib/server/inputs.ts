@@ -46,6 +46,7 @@ function checkCount(field: string, count: number, maxBatch: number): void {
 }
 
 function checkedIds(field: string, ids: readonly unknown[]): readonly number[] {
+  if (ids.length === 0) throw new RequestFailure('invalid', `${field} is an empty array`, { field: bare(field) });
   for (const [i, id] of ids.entries()) {
     if (!Number.isSafeInteger(id) || (id as number) < 0) {
       throw wrongType(`${field}[${i}]`, id, 'a token id, a whole number from 0', field);
@@ -61,6 +62,11 @@ function wrongType(
   field = where,
 ): RequestFailure {
   return new RequestFailure('invalid', `${where} must be ${wanted}, not ${show(value)}`, {
-    field: field.replace(/\[.*$/, ''),
+    field: bare(field),
   });
+}
+
+/** `input` of `input[3]`. */
+function bare(field: string): string {
+  return field.replace(/\[.*$/, '');
 }

@@ -29,9 +29,12 @@ export interface ServeOptions {
   readonly receiveTimeout: number;
   readonly shutdownTimeout: number;
   readonly device: 'auto' | 'cpu' | 'cuda' | undefined;
-  readonly dtype: 'auto' | 'fp32' | 'fp16' | 'int8' | undefined;
+  readonly engine: 'auto' | 'ort' | 'encoder' | undefined;
+  readonly dtype: 'auto' | 'fp32' | 'fp16' | 'bf16' | 'int8' | undefined;
   readonly threads: number | undefined;
   readonly maxBatchTokens: number | undefined;
+  /** Bytes. */
+  readonly vectorCache: number | undefined;
   readonly cacheDir: string | undefined;
   readonly offline: boolean | undefined;
   readonly logLevel: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
@@ -96,17 +99,14 @@ const seconds = kind(
 );
 
 const units: Readonly<Record<string, number>> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 };
-/** No string is longer than V8 allows: 2^29 - 24 UTF-16 units. */
-const mostBytes = 2 ** 29 - 24;
-const bytes = kind(
-  '<bytes>',
-  `a number of bytes from 1024 to ${mostBytes}, such as 1048576, '512KiB' or '8MiB'`,
-  (value) => {
+const size = (most: number, mostName: string): Kind<number> =>
+  kind(`<bytes>`, `a number of bytes from 1024 to ${mostName}, such as 1048576, '512KiB' or '8MiB'`, (value) => {
     const [, digits = '', unit = ''] = /^(\d+) ?(?:([kmg])(?:ib)?)?$/i.exec(String(value)) ?? [];
-    const size = digits === '' ? 0 : Number(digits) * (units[unit.toLowerCase()] ?? 0);
-    return size >= 1024 && size <= mostBytes ? size : undefined;
-  },
-);
+    const bytes = digits === '' ? 0 : Number(digits) * (units[unit.toLowerCase()] ?? 0);
+    return bytes >= 1024 && bytes <= most ? bytes : undefined;
+  });
+/** No string is longer than V8 allows: 2^29 - 24 UTF-16 units. */
+const mostBody = 2 ** 29 - 24;
 
 function choice<const Value extends string>(...values: readonly Value[]): Kind<Value> {
   return kind(`<${values.join('|')}>`, `one of ${values.map(show).join(', ')}`, (value) =>
@@ -154,7 +154,12 @@ export const serveOptionTable: Table = {
   },
   tlsCert: { kind: text('<file>'), fallback: undefined, about: 'certificate chain (PEM): speak HTTPS' },
   tlsKey: { kind: text('<file>'), fallback: undefined, about: 'its private key (PEM)' },
-  maxBody: { kind: bytes, fallback: 8 * 2 ** 20, about: 'largest body of a request', fallbackName: '8MiB' },
+  maxBody: {
+    kind: size(mostBody, '511MiB'),
+    fallback: 8 * 2 ** 20,
+    about: 'largest body of a request',
+    fallbackName: '8MiB',
+  },
   maxBatch: { kind: whole(1, 1_000_000), fallback: 2048, about: 'most texts in a request' },
   maxQueue: {
     kind: whole(1, Number.MAX_SAFE_INTEGER),
@@ -165,10 +170,16 @@ export const serveOptionTable: Table = {
   receiveTimeout: { kind: seconds, fallback: 30, about: 'a request must have arrived within, or 408' },
   shutdownTimeout: { kind: seconds, fallback: 30, about: 'after SIGTERM, requests that run may take' },
   device: { kind: choice('auto', 'cpu', 'cuda'), fallback: undefined, about: 'where to compute', fallbackName: 'auto' },
-  dtype: {
-    kind: choice('auto', 'fp32', 'fp16', 'int8'),
+  engine: {
+    kind: choice('auto', 'ort', 'encoder'),
     fallback: undefined,
-    about: 'precision of the weights',
+    about: 'what computes: gteway’s own encoder or ONNX Runtime',
+    fallbackName: 'auto',
+  },
+  dtype: {
+    kind: choice('auto', 'fp32', 'fp16', 'bf16', 'int8'),
+    fallback: undefined,
+    about: 'what is computed in',
     fallbackName: 'auto',
   },
   threads: {
@@ -182,6 +193,12 @@ export const serveOptionTable: Table = {
     fallback: undefined,
     about: 'tokens computed together',
     fallbackName: "the engine's best",
+  },
+  vectorCache: {
+    kind: size(2 ** 40, '1024GiB'),
+    fallback: undefined,
+    about: 'keep the vectors of texts that may come again, in so much memory per model',
+    fallbackName: 'none',
   },
   cacheDir: {
     kind: text('<directory>'),

@@ -4,15 +4,16 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import type { SessionInfo } from '../embedding-session.js';
 import type { EmbedOptions } from '../embed-options.js';
 import type { Embeddings } from '../embeddings.js';
+import type { SessionInfo } from '../engine-loading.js';
 import { GtewayError } from '../errors.js';
 import { classifyModel } from '../models/classify.js';
 import { type ResolvedTokenizer, resolveTokenizer } from '../models/resolve.js';
 import { Session } from '../session.js';
 import type { EmbeddingSessionOptions } from '../session-options.js';
 import { Tokenizer } from '../tokenizer.js';
+import { RequestFailure } from './failures.js';
 import { TokenIdReader } from './token-ids.js';
 
 /** A model to serve: what to load, and the name clients ask for. */
@@ -34,8 +35,6 @@ export class ServedModel {
   readonly modifiedAt: Date;
   readonly bytes: number;
   textsInFlight = 0;
-  /** When each call in flight began, oldest first. */
-  readonly #began = new Set<{ readonly at: number }>();
   readonly #maxQueue: number;
   #digest: Promise<string> | undefined;
 
@@ -67,6 +66,7 @@ export class ServedModel {
     try {
       await session.ready();
       const { cacheDir, offline } = options;
+      // All of it is there by now; this only says where.
       const files = await resolveTokenizer(model, {
         ...(cacheDir === undefined ? {} : { cacheDir }),
         ...(offline === undefined ? {} : { offline }),
@@ -102,15 +102,21 @@ export class ServedModel {
     return names.flatMap((name) => [name, `${name}:latest`]);
   }
 
-  /** As `session.embed`, and counted. Throws ERR_OVERLOADED at once where too much is in flight. */
+  /**
+   * As `session.embed`, and counted. Throws RequestFailure 'overloaded' at once where it would pass the queue's bound: all
+   * its texts count from the beginning, also those of slices that the session has yet to begin.
+   */
   async embed(texts: readonly string[], options: EmbedOptions): Promise<Embeddings> {
-    const call = { at: performance.now() };
-    this.#began.add(call);
+    if (this.textsInFlight > 0 && this.textsInFlight + texts.length > this.#maxQueue) {
+      throw new RequestFailure(
+        'overloaded',
+        `the queue is full: ${this.textsInFlight} texts are in it, and ${texts.length} more would pass ${this.#maxQueue}`,
+      );
+    }
     this.textsInFlight += texts.length;
     try {
       return await this.session.embed(texts, options);
     } finally {
-      this.#began.delete(call);
       this.textsInFlight -= texts.length;
     }
   }
@@ -118,12 +124,6 @@ export class ServedModel {
   /** Whether another text would be refused. */
   get isFull(): boolean {
     return this.textsInFlight >= this.#maxQueue;
-  }
-
-  /** Seconds since the oldest call in flight began; 0 without any. */
-  get oldestSeconds(): number {
-    for (const { at } of this.#began) return (performance.now() - at) / 1000;
-    return 0;
   }
 
   /** SHA-256 of the weights' file, as hexadecimal digits. Computed when first asked for. */

@@ -102,7 +102,7 @@ export class ServedModels {
  * Throws RangeError for a name that is no embedding model's.
  */
 export function parseModelRequest(text: string): ModelRequest {
-  const [, name, model] = /^([\w.:/-]+)=(.+)$/.exec(text) ?? [];
+  const [, name, model] = /^(?![./~])([\w.:/-]+)=(.+)$/.exec(text) ?? [];
   const request = name === undefined || model === undefined ? { name: text, model: text } : { name, model };
   const reference = classifyModel(request.model);
   if (reference.kind === 'llm') {

@@ -109,13 +109,15 @@ async function tlsFiles({ tlsCert, tlsKey }: ServeOptions): Promise<TlsFiles | u
 }
 
 function sessionOptions(options: ServeOptions): EmbeddingSessionOptions {
-  const { device, dtype, threads, maxBatchTokens, maxQueue, cacheDir, offline } = options;
+  const { device, engine, dtype, threads, maxBatchTokens, maxQueue, vectorCache, cacheDir, offline } = options;
   return {
     maxQueue,
     ...(device === undefined ? {} : { device }),
+    ...(engine === undefined ? {} : { engine }),
     ...(dtype === undefined ? {} : { dtype }),
     ...(threads === undefined ? {} : { threads }),
     ...(maxBatchTokens === undefined ? {} : { maxBatchTokens }),
+    ...(vectorCache === undefined ? {} : { cache: { maxBytes: vectorCache } }),
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(offline === undefined ? {} : { offline }),
   };

@@ -16,8 +16,10 @@
 #include <string>
 #include <thread>
 
+#include "base/aligned_buffer.hpp"
 #include "base/error.hpp"
 #include "cpu/features.hpp"
+#include "encoder_probe.hpp"
 #include "engine/encoder/encoder_engine.hpp"
 #include "engine/encoder/forward.hpp"
 #include "engine/encoder/random_encoder.hpp"
@@ -162,18 +164,132 @@ void bench_passes(const EncoderWeights& weights, const std::string& dtype) {
   std::printf("least cosine to the reference: %.7f\n", least_cosine_to_reference(*engine, weights));
 }
 
+// Zeros but for the scales, aligned: what matters to the clock is where data lie, not what they are.
+std::byte* fill(AlignedBuffer& buffer, size_t bytes) {
+  buffer = AlignedBuffer(bytes);
+  std::memset(buffer.data(), 0, bytes);
+  return buffer.data();
+}
+
+struct Products {
+  const char* name;
+  const char* kernel;
+  size_t element;
+  kernels::PackedBytes* packed_bytes;
+  kernels::MultiplyLinear* multiply;
+  double peak;
+};
+
+// 64 rows through each product of gte-small's layers: short enough for an undisturbed sample among many.
+void bench_products(const Products& products) {
+  const kernels::EncoderKernels& set = kernels::encoder_kernels();
+  if (set.source(products.kernel) == "scalar") return;
+  constexpr size_t kRows = 64;
+  struct Case {
+    const char* name;
+    size_t in, out;
+    kernels::ResultKind kind;
+    kernels::Activation activation;
+  };
+  const kernels::ResultKind kind =
+      products.element == 2 ? kernels::ResultKind::kBf16 : kernels::ResultKind::kF32;
+  for (const Case& test :
+       {Case{"qkv", 384, 1152, kind, kernels::Activation::kNone},
+        Case{"attention output", 384, 384, kernels::ResultKind::kAddF32, kernels::Activation::kNone},
+        Case{"up", 384, 1536, kind, kernels::Activation::kNone},
+        Case{"up + gelu", 384, 1536, kind, kernels::Activation::kGeluErf},
+        Case{"down", 1536, 384, kernels::ResultKind::kAddF32, kernels::Activation::kNone}}) {
+    const kernels::LinearShape shape{test.in, test.out, products.element == 1 ? size_t{384} : size_t{0}};
+    AlignedBuffer packed, x, y;
+    const size_t x_stride = test.in * products.element + 64, y_stride = test.out * 4 + 64;
+    std::vector<kernels::Quantization> quantization(kRows * (test.in / 384), {.scale = 1, .offset = 0});
+    const std::byte* const weights = fill(packed, products.packed_bytes(shape));
+    const kernels::Operand operand{fill(x, kRows * x_stride), x_stride, quantization.data()};
+    const kernels::Result result{fill(y, kRows * y_stride), y_stride, test.kind, test.activation};
+    const double seconds =
+        best_of(300, [&] { products.multiply(shape, weights, operand, kRows, 0, test.out, result); });
+    const double rate = 2.0 * static_cast<double>(kRows * test.in * test.out) / seconds;
+    std::printf("%-6s %-18s %8.0f GFLOP/s  %3.0f %% of %.0f\n", products.name, test.name, rate / 1e9,
+                100 * rate / products.peak, products.peak / 1e9);
+  }
+}
+
+void bench_attention(const char* name, size_t element, kernels::AttentionScratch* scratch_bytes,
+                     kernels::Attend* attend, double peak) {
+  for (const size_t tokens : {16, 64, 128, 512}) {
+    const size_t stride = 3 * 384 * element + 64;
+    AlignedBuffer qkv, out, scratch;
+    const std::byte* const from = fill(qkv, tokens * stride);
+    const kernels::AttentionHead head{
+        from,  from + 384 * element, from + 768 * element, stride, tokens, 32, fill(out, tokens * stride),
+        stride};
+    std::byte* const work = fill(scratch, scratch_bytes(tokens, 32));
+    const double seconds = best_of(500, [&] { attend(head, work); });
+    const double rate = 4.0 * 32 * static_cast<double>(tokens * tokens) / seconds;
+    std::printf("%-6s attention %-8zu %8.0f GFLOP/s  %3.0f %% of %.0f  %.2f us\n", name, tokens, rate / 1e9,
+                100 * rate / peak, peak / 1e9, seconds * 1e6);
+  }
+}
+
+void bench_kernels() {
+  const kernels::EncoderKernels& set = kernels::encoder_kernels();
+  const kernels::EncoderTable& table = set.table;
+  const bench::PeakRates peak = bench::peak_rates();
+  std::printf("probe, GFLOP/s: fma %.0f, vdpbf16ps %.0f, vpdpbusd %.0f\n", peak.f32 / 1e9, peak.bf16 / 1e9,
+              peak.int8 / 1e9);
+  bench_products({"fp32", "linear_f32", 4, table.packed_bytes_f32, table.linear_f32, peak.f32});
+  bench_products({"bf16", "linear_bf16", 2, table.packed_bytes_bf16, table.linear_bf16, peak.bf16});
+  bench_products({"int8", "linear_int8", 1, table.packed_bytes_int8, table.linear_int8, peak.int8});
+  bench_attention("fp32", 4, table.attention_scratch_f32, table.attention_f32, peak.f32);
+  if (set.source("attention_bf16") != "scalar")
+    bench_attention("bf16", 2, table.attention_scratch_bf16, table.attention_bf16, peak.bf16);
+
+  constexpr size_t kRows = 64, kDims = 384, kInner = 1536;
+  AlignedBuffer x_memory, y_memory, table_memory;
+  const size_t stride = kInner * 4 + 64;
+  float* const x = reinterpret_cast<float*>(fill(x_memory, kRows * stride));
+  std::vector<kernels::Quantization> quantization(kRows * 4);
+  const kernels::Operand operand{fill(y_memory, kRows * stride), stride, quantization.data()};
+  const std::vector<float> ones(kDims, 1.0F);
+  const kernels::LayerNormalization norm{ones.data(), ones.data(), 1e-12F};
+  const auto report = [](const char* name, double seconds) {
+    std::printf("%-25s %8.0f ns a row\n", name, seconds / kRows * 1e9);
+  };
+  report("normalize_rows_f32",
+         best_of(500, [&] { table.normalize_rows_f32(x, stride, kRows, kDims, norm); }));
+  report("normalize_rows_bf16",
+         best_of(500, [&] { table.normalize_rows_bf16(x, stride, kRows, kDims, norm, operand); }));
+  report("normalize_rows_u8",
+         best_of(500, [&] { table.normalize_rows_u8(x, stride, kRows, kDims, norm, 384, operand); }));
+  report("quantize_u8 of 1536",
+         best_of(500, [&] { table.quantize_u8(x, stride, kRows, kInner, 384, operand); }));
+  const std::vector<int32_t> ids(kRows, 3);
+  const float* const words = reinterpret_cast<const float*>(fill(table_memory, kRows * kDims * 4));
+  report("embed_f32",
+         best_of(500, [&] { table.embed_f32(ids.data(), kRows, words, words, kDims, x, stride); }));
+  report("embed_bf16", best_of(500, [&] {
+           table.embed_bf16(ids.data(), kRows, reinterpret_cast<const uint16_t*>(words), words, kDims, x,
+                            stride);
+         }));
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
+  std::string only;
   std::vector<std::string> model, dtypes = {"fp32", "bf16", "int8"};
   for (int i = 1; i < argc; ++i) {
     if (std::strcmp(argv[i], "--model") == 0)
       while (i + 1 < argc && argv[i + 1][0] != '-') model.emplace_back(argv[++i]);
     else if (std::strcmp(argv[i], "--dtype") == 0 && i + 1 < argc)
       dtypes = {argv[++i]};
+    else if (std::strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+      only = argv[++i];
   }
   std::printf("%s, %.*s\n", cpu::brand().c_str(), static_cast<int>(kernels::encoder_kernels().isa.size()),
               kernels::encoder_kernels().isa.data());
+  if (only != "passes") bench_kernels();
+  if (only == "kernels") return 0;
   std::unique_ptr<test::RandomEncoder> random;
   EncoderWeights weights;
   if (model.empty()) {

@@ -15,7 +15,7 @@ let session: Session;
 let expected: Embeddings;
 
 beforeAll(async () => {
-  session = await Session.load(inject('fixture'));
+  session = await Session.load(inject('fixture'), { dtype: 'fp32' });
   expected = await session.embed(texts);
   running = await openServer({ apiKey: ['another', apiKey] });
 });

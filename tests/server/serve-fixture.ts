@@ -25,7 +25,11 @@ export interface StartOptions extends Partial<ServeOptions> {
 /** The caller closes it. */
 export async function openServer({ models, loading, ...flags }: StartOptions = {}): Promise<TestServer> {
   const log: Readonly<Record<string, unknown>>[] = [];
-  const options = readServeOptions({ flags: { port: 0, threads: 2, ...flags }, env: {}, file: undefined });
+  const options = readServeOptions({
+    flags: { port: 0, threads: 2, dtype: 'fp32', ...flags },
+    env: {},
+    file: undefined,
+  });
   const server = await EmbeddingServer.start(options, {
     models: models ?? [{ name: modelName, model: inject('fixture') }],
     version: '1.2.3',

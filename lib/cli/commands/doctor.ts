@@ -36,6 +36,7 @@ function written(found: Diagnosis): string {
   return sections([
     ['gteway', packageFacts(found)],
     ['processor', factsOr(found.cpu, cpuFacts)],
+    ['encoder', factsOr(found.encoder, encoderFacts)],
     ['ONNX Runtime', factsOr(found.onnxRuntime, runtimeFacts)],
     ['CUDA encoder', cudaFacts(found)],
     ['models', modelFacts(found)],
@@ -82,6 +83,10 @@ function cpuFacts(cpu: Exclude<Diagnosis['cpu'], { problem: string }>): Fact[] {
         (cpuQuota === null ? 'no cgroup quota' : `a cgroup quota of ${Number(cpuQuota.toFixed(2))}`),
     ],
   ];
+}
+
+function encoderFacts(encoder: Exclude<Diagnosis['encoder'], { problem: string }>): Fact[] {
+  return Object.entries(encoder).map(([dtype, reason]): Fact => [dtype, reason === null ? 'yes' : `no: ${reason}`]);
 }
 
 function runtimeFacts({
@@ -133,7 +138,8 @@ function environmentFacts({ environment }: Diagnosis): Fact[] {
 
 function embeddingFacts(info: Exclude<Diagnosis['embedding'], { problem: string }>): Fact[] {
   return [
-    ['works', `yes: ${info.dimensions} dimensions from ${info.engine} on ${info.device}, ${info.dtype}`],
+    ['works', `yes: ${info.dimensions} dimensions from ${info.engine} on ${info.device}, ${info.dtype}, ${info.isa}`],
+    ...info.fallbacks.map(({ wanted, reason }): Fact => [`not ${wanted}`, reason]),
     ['with', 'the fixture model: untrained weights, real pipeline'],
   ];
 }

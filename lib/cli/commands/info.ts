@@ -6,13 +6,17 @@ import { isGtewayError } from '../../errors.js';
 import { directoryFiles } from '../../models/cache.js';
 import { classifyModel } from '../../models/classify.js';
 import { knownModels } from '../../models/registry.js';
-import { resolveModel, type ResolvedModel } from '../../models/resolve.js';
+import { resolveForEngines } from '../../engine-loading.js';
+import type { ResolvedModel } from '../../models/resolve.js';
 import { Session } from '../../session.js';
+import type { EngineName } from '../../session-options.js';
 import type { SessionInfo } from '../../embedding-session.js';
 import {
   cacheDirOption,
   defaultModel,
+  type DtypeName,
   dtypeOption,
+  engineOption,
   fixtureDirectory,
   fixtureName,
   modelFileOption,
@@ -22,7 +26,8 @@ import { megabytes } from '../progress.js';
 import { type Fact, factLines } from '../table.js';
 
 interface InfoFlags {
-  dtype?: 'auto' | 'fp32' | 'fp16' | 'int8';
+  engine?: EngineName;
+  dtype?: DtypeName;
   modelFile?: string;
   cacheDir?: string;
   load: boolean;
@@ -54,6 +59,7 @@ export function infoCommand(): Command {
     .argument('[model]', `a known name, a hub repository, a directory, or '${fixtureName}'`, defaultModel)
     .option('--list', 'the known names instead')
     .option('--no-load', 'do not load it')
+    .addOption(engineOption())
     .addOption(dtypeOption())
     .addOption(modelFileOption())
     .addOption(cacheDirOption())
@@ -104,12 +110,13 @@ async function reportOn(name: string, flags: InfoFlags): Promise<ModelReport> {
 
 async function onThisMachine(
   model: string,
-  { dtype, modelFile, cacheDir }: InfoFlags,
+  { engine, dtype, modelFile, cacheDir }: InfoFlags,
 ): Promise<{ resolved?: ResolvedModel; problem?: unknown }> {
   try {
     return {
-      resolved: await resolveModel(model, {
+      resolved: await resolveForEngines(model, {
         offline: true,
+        ...(engine === undefined ? {} : { engine }),
         ...(dtype === undefined ? {} : { dtype }),
         ...(modelFile === undefined ? {} : { modelFile }),
         ...(cacheDir === undefined ? {} : { cacheDir }),
@@ -130,9 +137,10 @@ async function localFiles({ directory, revision }: ResolvedModel): Promise<Model
   return { directory, revision: revision ?? null, files };
 }
 
-async function loaded(model: string, { dtype, modelFile, cacheDir }: InfoFlags): Promise<SessionInfo> {
+async function loaded(model: string, { engine, dtype, modelFile, cacheDir }: InfoFlags): Promise<SessionInfo> {
   const session = await Session.load<string>(model, {
     offline: true,
+    ...(engine === undefined ? {} : { engine }),
     ...(dtype === undefined ? {} : { dtype }),
     ...(modelFile === undefined ? {} : { modelFile }),
     ...(cacheDir === undefined ? {} : { cacheDir }),

@@ -1,15 +1,25 @@
 /** `gteway pull`: brings a model into the cache, so that later runs need no network. */
 import { Command, Option } from 'commander';
 import { classifyModel } from '../../models/classify.js';
-import { resolveModel } from '../../models/resolve.js';
+import { resolveForEngines } from '../../engine-loading.js';
 import { nonEmpty } from '../arguments.js';
 import { note, UsageError } from '../failure.js';
-import { cacheDirOption, dtypeOption, fixtureDirectory, fixtureName, modelFileOption } from '../model-options.js';
+import type { EngineName } from '../../session-options.js';
+import {
+  cacheDirOption,
+  type DtypeName,
+  dtypeOption,
+  engineOption,
+  fixtureDirectory,
+  fixtureName,
+  modelFileOption,
+} from '../model-options.js';
 import { openOutput } from '../output.js';
 import { downloadProgress } from '../progress.js';
 
 interface PullFlags {
-  dtype?: 'auto' | 'fp32' | 'fp16' | 'int8';
+  engine?: EngineName;
+  dtype?: DtypeName;
   modelFile?: string;
   revision?: string;
   cacheDir?: string;
@@ -19,10 +29,11 @@ export function pullCommand(): Command {
   return new Command('pull')
     .summary('fetch a model into the cache')
     .description(
-      'Fetch a model into the Hugging Face cache, or bring it up to date, and write the directory it lies in. ' +
+      'Fetch what a session here would load into the Hugging Face cache, or bring it up to date, and write the directory. ' +
         'Every file is checked against its size and hash; what was interrupted is resumed.',
     )
     .argument('<model>', `a known name, a hub repository (owner/name[@revision]), or '${fixtureName}'`)
+    .addOption(engineOption())
     .addOption(dtypeOption())
     .addOption(modelFileOption())
     .addOption(new Option('--revision <name>', 'a branch, tag or commit (default: main)').argParser(nonEmpty))
@@ -35,15 +46,16 @@ async function pull(model: string, flags: PullFlags): Promise<void> {
   await (await openOutput(undefined)).write(`${directory}\n`);
 }
 
-async function fetched(model: string, { dtype, modelFile, revision, cacheDir }: PullFlags): Promise<string> {
+async function fetched(model: string, { engine, dtype, modelFile, revision, cacheDir }: PullFlags): Promise<string> {
   if (classifyModel(model).kind === 'directory') {
     throw new UsageError(`'${model}' is a directory; pull is for known names and hub repositories (owner/name)`);
   }
   const bar = downloadProgress();
   try {
-    const resolved = await resolveModel(model, {
+    const resolved = await resolveForEngines(model, {
       refresh: true,
       onProgress: bar.onProgress,
+      ...(engine === undefined ? {} : { engine }),
       ...(dtype === undefined ? {} : { dtype }),
       ...(modelFile === undefined ? {} : { modelFile }),
       ...(revision === undefined ? {} : { revision }),

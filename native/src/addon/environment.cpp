@@ -42,7 +42,12 @@ void Mailbox::deliver(Napi::Env env) {
   }
   for (Letter& letter : arrived) {
     const Napi::HandleScope scope(env);
-    letter(env);
+    try {
+      letter(env);
+    } catch (const Napi::Error&) {
+      // worker.terminate(): the event loop still turns, but no JavaScript value can be made any more, and
+      // nobody waits for one. The cleanup hook follows.
+    }
   }
 }
 

@@ -31,6 +31,13 @@ std::string_view error_code_name(ErrorCode code) noexcept;
 
 struct Error : std::runtime_error {
   Error(ErrorCode code_, const std::string& message) : std::runtime_error(message), code(code_) {}
+  // std::runtime_error's copies share their text; these do not, so that each can go to another thread.
+  Error(const Error& other) : std::runtime_error(std::string(other.what())), code(other.code) {}
+  Error(Error&&) = default;
+  Error& operator=(const Error& other) { return *this = Error(other); }
+  Error& operator=(Error&&) = default;
+  ~Error() override = default;
+
   ErrorCode code;
 };
 

@@ -37,6 +37,13 @@ extern const EncoderTable encoder_table;
 #elif defined(__aarch64__) || defined(_M_ARM64)
 namespace neon {
 extern const Table table;
+extern const EncoderTable encoder_table;
+}  // namespace neon
+namespace neondot {
+extern const EncoderTable encoder_table;
+}
+namespace neonbf16 {
+extern const EncoderTable encoder_table;
 }
 #endif
 
@@ -143,7 +150,9 @@ std::span<const Implementation> implementations() {
         Implementation{"avx512", avx512, &avx512::table, &avx512::encoder_table},
         Implementation{"avx2", avx2, &avx2::table, &avx2::encoder_table},
 #elif defined(__aarch64__) || defined(_M_ARM64)
-    Implementation{"neon", has.neon, &neon::table, nullptr},
+    Implementation{"neonbf16", has.neon && has.dotprod && has.bf16, nullptr, &neonbf16::encoder_table},
+        Implementation{"neondot", has.neon && has.dotprod, nullptr, &neondot::encoder_table},
+        Implementation{"neon", has.neon, &neon::table, &neon::encoder_table},
 #endif
         Implementation{"scalar", true, &scalar::table, &scalar::encoder_table},
   };

@@ -279,12 +279,12 @@ void Scheduler::admit_waiting(Account& account, Afterwards& afterwards) {
 void Scheduler::settle(const CallPtr& call, uint32_t text, const Error* error, Afterwards& afterwards) {
   if (call->ended) return;
   if (error != nullptr) {
-    const Error named(error->code, "text " + std::to_string(text) + ": " + error->what());
+    Error named(error->code, "text " + std::to_string(text) + ": " + error->what());
     if (!call->options.item_errors) {
-      end_call(call, named, afterwards);
+      end_call(call, std::move(named), afterwards);
       return;
     }
-    call->errors.push_back({text, named});
+    call->errors.push_back({text, std::move(named)});
   }
   if (--call->unsettled == 0) end_call(call, std::nullopt, afterwards);
 }
@@ -305,8 +305,9 @@ void Scheduler::end_call(const CallPtr& call, std::optional<Error> error, Afterw
   Counters& counters = account.counters;
   if (error) {
     ++(error->code == ErrorCode::kAborted ? counters.cancelled : counters.failed);
-    afterwards.push_back(
-        [done = std::move(keep->done), failure = std::move(*error)] { done(std::nullopt, failure); });
+    afterwards.push_back([done = std::move(keep->done), failure = std::move(*error)]() mutable {
+      done(std::nullopt, std::move(failure));
+    });
   } else {
     const Clock::time_point now = Clock::now();
     const bool computed = keep->first_batch != Clock::time_point();

@@ -24,6 +24,15 @@ std::vector<float> read(const Tensor& tensor, size_t first, size_t count) {
   return values;
 }
 
+// Four sums side by side, since each addition waits for the one before it.
+double dot(const double* x, const std::vector<float>& weights) {
+  double sums[4] = {};
+  for (size_t k = 0; k + 4 <= weights.size(); k += 4)
+    for (size_t lane = 0; lane < 4; ++lane) sums[lane] += x[k + lane] * weights[k + lane];
+  for (size_t k = weights.size() - weights.size() % 4; k < weights.size(); ++k) sums[0] += x[k] * weights[k];
+  return sums[0] + sums[1] + sums[2] + sums[3];
+}
+
 // y = x W + b
 Matrix linear(const Matrix& x, const Linear& layer) {
   const std::vector<float> bias = read(layer.bias, 0, layer.out);
@@ -31,16 +40,10 @@ Matrix linear(const Matrix& x, const Linear& layer) {
   for (size_t row = 0; row < x.rows; ++row) std::copy(bias.begin(), bias.end(), &y(row, 0));
   // Weights are read once, in the order they lie in the file.
   if (layer.out_major) {
-    std::vector<double> sums(x.rows);
-    Matrix x_transposed(layer.in, x.rows);
-    for (size_t row = 0; row < x.rows; ++row)
-      for (size_t k = 0; k < layer.in; ++k) x_transposed(k, row) = x(row, k);
     for (size_t out = 0; out < layer.out; ++out) {
       const std::vector<float> weights = read(layer.weight, out * layer.in, layer.in);
-      std::fill(sums.begin(), sums.end(), 0.0);
-      for (size_t k = 0; k < layer.in; ++k)
-        for (size_t row = 0; row < x.rows; ++row) sums[row] += x_transposed(k, row) * weights[k];
-      for (size_t row = 0; row < x.rows; ++row) y(row, out) += sums[row];
+      for (size_t row = 0; row < x.rows; ++row)
+        y(row, out) += dot(x.values.data() + row * x.columns, weights);
     }
   } else {
     for (size_t k = 0; k < layer.in; ++k) {

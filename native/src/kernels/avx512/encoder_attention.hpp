@@ -143,12 +143,13 @@ struct Attention {
       MultiplyRows* const multiply = kMultiplyRows<typename Format::Dot>[height];
       for (size_t key = 0; key < at.keys; key += kPanelColumns)
         multiply(row_of<char>(head.q, head.stride, row), head.stride, packed_keys + key * words * 4, words,
-                 scores + key, at.keys);
+                 scores + key, at.keys, nothing_ahead(packed_keys));
       for (size_t r = 0; r < height; ++r)
         scales[r] = 1 / soften(scores + r * at.keys, head.tokens, at.keys, weights + r * at.keys);
       for (size_t d = 0; d < head.head_size; d += kPanelColumns) {
         multiply(reinterpret_cast<const char*>(weights), at.keys * sizeof(Element),
-                 packed_values + d * (at.keys / kInWord) * 4, key_words, sums, kPanelColumns);
+                 packed_values + d * (at.keys / kInWord) * 4, key_words, sums, kPanelColumns,
+                 nothing_ahead(packed_values));
         for (size_t r = 0; r < height; ++r) {
           Element* const out = row_of<Element>(head.out, head.out_stride, row + r) + d;
           const __m512 scale = _mm512_set1_ps(scales[r]);

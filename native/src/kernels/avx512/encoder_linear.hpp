@@ -51,7 +51,8 @@ struct FloatLinear {
       for (size_t block = 0; block < blocks.count; ++block) {
         const size_t row = blocks.begin(block), height = blocks.begin(block + 1) - row;
         kMultiplyRows<Dot>[height](row_of<char>(x.data, x.stride, row), x.stride, panel, row_bytes / 4, sums,
-                                   kPanelColumns);
+                                   kPanelColumns,
+                                   next_panel(panel, row_bytes * kPanelColumns, block, blocks.count));
         finish(sums, height, nullptr, biases + column, result_at(y, row, column), y.stride);
       }
     }

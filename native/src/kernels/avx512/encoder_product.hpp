@@ -29,6 +29,7 @@ struct DotF32 {
   static Sum add(Sum sum, __m512i a, __m512i b) {
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
   }
+  static void store(float* to, Sum sum) { _mm512_storeu_ps(to, sum); }
 };
 
 // Which rows of how many one call covers: as even as possible, so that no short rest is left whose few sums
@@ -39,10 +40,28 @@ struct RowBlocks {
   size_t rows, count;
 };
 
+// What to bring from the third-level cache to the second meanwhile: from `at`, `step` bytes at each word.
+struct Ahead {
+  const char* at;
+  size_t step;
+};
+
+// Nothing.
+[[maybe_unused]] inline Ahead nothing_ahead(const void* loaded) {
+  return {static_cast<const char*>(loaded), 0};
+}
+
+// One block's share of the panel behind `panel`, which blocks read one after the other. The panel that
+// follows the last one is the next layer's first: PackedEncoder places them in the order of their use.
+[[maybe_unused]] inline Ahead next_panel(const char* panel, size_t panel_bytes, size_t block, size_t blocks) {
+  return {panel + panel_bytes + panel_bytes * block / blocks, (128 + blocks - 1) / blocks};
+}
+
 // `Rows` rows of a, at `stride` bytes, times one panel b: [words, 32].
 template <class Dot, int Rows>
 __attribute__((always_inline)) inline void multiply_panel(const char* a, size_t stride, const char* b,
-                                                          size_t words, typename Dot::Sum (&sum)[Rows][2]) {
+                                                          size_t words, typename Dot::Sum (&sum)[Rows][2],
+                                                          Ahead ahead) {
 #pragma GCC unroll 14
   for (int r = 0; r < Rows; ++r) sum[r][0] = sum[r][1] = Dot::zero();
   // Every fifth row has a pointer; x86 addresses reach those between with the stride as index.
@@ -50,7 +69,9 @@ __attribute__((always_inline)) inline void multiply_panel(const char* a, size_t 
 #pragma GCC unroll 3
   for (int i = 0; i < (Rows + 4) / 5; ++i) fifth[i] = a + static_cast<size_t>(5 * i) * stride;
   const size_t stride3 = 3 * stride;
-  for (size_t word = 0; word < words; ++word, b += 128) {
+  for (size_t word = 0; word < words; ++word, b += 128, ahead.at += ahead.step) {
+    _mm_prefetch(ahead.at, _MM_HINT_T1);
+    _mm_prefetch(ahead.at + 64, _MM_HINT_T1);
     const __m512i b0 = _mm512_load_si512(b), b1 = _mm512_load_si512(b + 64);
 #pragma GCC unroll 14
     for (int r = 0; r < Rows; ++r) {
@@ -69,20 +90,21 @@ __attribute__((always_inline)) inline void multiply_panel(const char* a, size_t 
   }
 }
 
-// The same, into out: [Rows, 32] floats at `out_stride` floats.
+// The same, into out: [Rows, 32] sums of 32 bits, `out_stride` of them between rows.
 template <class Dot, int Rows>
-void multiply_rows(const char* a, size_t stride, const char* b, size_t words, float* out, size_t out_stride) {
+void multiply_rows(const char* a, size_t stride, const char* b, size_t words, float* out, size_t out_stride,
+                   Ahead ahead) {
   typename Dot::Sum sum[Rows][2];
-  multiply_panel<Dot, Rows>(a, stride, b, words, sum);
+  multiply_panel<Dot, Rows>(a, stride, b, words, sum, ahead);
 #pragma GCC unroll 14
   for (int r = 0; r < Rows; ++r) {
-    _mm512_storeu_ps(out + static_cast<size_t>(r) * out_stride, sum[r][0]);
-    _mm512_storeu_ps(out + static_cast<size_t>(r) * out_stride + 16, sum[r][1]);
+    Dot::store(out + static_cast<size_t>(r) * out_stride, sum[r][0]);
+    Dot::store(out + static_cast<size_t>(r) * out_stride + 16, sum[r][1]);
   }
 }
 
 using MultiplyRows = void(const char* a, size_t stride, const char* b, size_t words, float* out,
-                          size_t out_stride);
+                          size_t out_stride, Ahead ahead);
 
 // [rows]: the product of that many rows.
 template <class Dot>

@@ -16,6 +16,7 @@ struct DotBf16 {
   using Sum = __m512;
   static Sum zero() { return _mm512_setzero_ps(); }
   static Sum add(Sum sum, __m512i a, __m512i b) { return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b); }
+  static void store(float* to, Sum sum) { _mm512_storeu_ps(to, sum); }
 };
 
 }  // namespace

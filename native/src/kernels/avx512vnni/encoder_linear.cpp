@@ -13,6 +13,7 @@ struct DotInt8 {
   using Sum = __m512i;
   static Sum zero() { return _mm512_setzero_si512(); }
   static Sum add(Sum sum, __m512i a, __m512i b) { return _mm512_dpbusd_epi32(sum, a, b); }
+  static void store(float* to, Sum sum) { _mm512_storeu_si512(to, sum); }
 };
 
 size_t groups_of(const LinearShape& shape) { return (shape.in + shape.group - 1) / shape.group; }
@@ -27,51 +28,23 @@ struct Layout {
   size_t out, scales, bytes;
 };
 
-// Adds one group's share to sums, [Rows, 32]: scale × Σ q_x q_w + offset × Σ q_w; stores it where it is the
-// first.
-template <int Rows>
-void multiply_group(const char* x, size_t stride, const char* panel, size_t words,
-                    const Quantization* quantization, size_t groups, const float* weight_sums, bool is_first,
-                    float* sums) {
-  __m512i product[Rows][2];
-  multiply_panel<DotInt8, Rows>(x, stride, panel, words, product);
-  const __m512 weights0 = _mm512_loadu_ps(weight_sums), weights1 = _mm512_loadu_ps(weight_sums + 16);
-#pragma GCC unroll 14
-  for (int r = 0; r < Rows; ++r) {
-    float* const to = sums + r * static_cast<int>(kPanelColumns);
+// Adds one group's share to sums, [rows, 32]: scale × Σ q_x q_w + offset × Σ q_w; stores it where it is the
+// first. `products` holds int32 in place of the float32 it is declared as.
+template <bool IsFirst>
+void add_group(const float* products, size_t rows, const Quantization* quantization, size_t groups,
+               const float* weight_sums, float* sums) {
+  const __m512 weights[2] = {_mm512_loadu_ps(weight_sums), _mm512_loadu_ps(weight_sums + 16)};
+  for (size_t r = 0; r < rows; ++r, quantization += groups) {
     const __m512 scale = _mm512_set1_ps(quantization->scale), offset = _mm512_set1_ps(quantization->offset);
-    __m512 sum0 = _mm512_mul_ps(offset, weights0), sum1 = _mm512_mul_ps(offset, weights1);
-    sum0 = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(product[r][0]), sum0);
-    sum1 = _mm512_fmadd_ps(scale, _mm512_cvtepi32_ps(product[r][1]), sum1);
-    if (!is_first) {
-      sum0 = _mm512_add_ps(sum0, _mm512_load_ps(to));
-      sum1 = _mm512_add_ps(sum1, _mm512_load_ps(to + 16));
+    for (size_t half = 0; half < 2; ++half) {
+      const size_t at = r * kPanelColumns + 16 * half;
+      const __m512 product = _mm512_cvtepi32_ps(_mm512_load_si512(products + at));
+      __m512 sum = _mm512_fmadd_ps(scale, product, _mm512_mul_ps(offset, weights[half]));
+      if constexpr (!IsFirst) sum = _mm512_add_ps(sum, _mm512_load_ps(sums + at));
+      _mm512_store_ps(sums + at, sum);
     }
-    _mm512_store_ps(to, sum0);
-    _mm512_store_ps(to + 16, sum1);
-    quantization += groups;
   }
 }
-
-using MultiplyGroup = void(const char*, size_t, const char*, size_t, const Quantization*, size_t,
-                           const float*, bool, float*);
-constexpr MultiplyGroup* kMultiplyGroup[kBlockRows + 1] = {
-    nullptr,
-    multiply_group<1>,
-    multiply_group<2>,
-    multiply_group<3>,
-    multiply_group<4>,
-    multiply_group<5>,
-    multiply_group<6>,
-    multiply_group<7>,
-    multiply_group<8>,
-    multiply_group<9>,
-    multiply_group<10>,
-    multiply_group<11>,
-    multiply_group<12>,
-    multiply_group<13>,
-    multiply_group<14>,
-};
 
 // The largest magnitude of a column's weights; NaN where one of them is not finite.
 float largest_of(const float* x, size_t count) {
@@ -124,7 +97,8 @@ void linear_int8(const LinearShape& shape, const void* packed, const Operand& x,
   const Layout at(shape);
   const RowBlocks blocks(rows);
   const size_t groups = groups_of(shape);
-  alignas(64) float sums[kBlockRows * kPanelColumns];
+  const size_t step = (128 + blocks.count - 1) / blocks.count;
+  alignas(64) float products[kBlockRows * kPanelColumns], sums[kBlockRows * kPanelColumns];
   for (size_t column = first; column < first + columns; column += kPanelColumns) {
     const char* const panel = row_of<char>(packed, shape.in, column);
     const float* const scales = at.scales_in(packed) + column;
@@ -132,9 +106,16 @@ void linear_int8(const LinearShape& shape, const void* packed, const Operand& x,
       const size_t row = blocks.begin(block), height = blocks.begin(block + 1) - row;
       for (size_t g = 0, k = 0; g < groups; ++g, k += shape.group) {
         const size_t inputs = k + shape.group < shape.in ? shape.group : shape.in - k;
-        kMultiplyGroup[height](row_of<char>(x.data, x.stride, row) + k, x.stride, panel + k * kPanelColumns,
-                               inputs / 4, x.quantization + row * groups + g, groups,
-                               scales + (2 + g) * at.out, g == 0, sums);
+        kMultiplyRows<DotInt8>[height](
+            row_of<char>(x.data, x.stride, row) + k, x.stride, panel + k * kPanelColumns, inputs / 4,
+            products, kPanelColumns,
+            {panel + (shape.in + k) * kPanelColumns + inputs * kPanelColumns * block / blocks.count, step});
+        const Quantization* const quantization = x.quantization + row * groups + g;
+        const float* const weight_sums = scales + (2 + g) * at.out;
+        if (g == 0)
+          add_group<true>(products, height, quantization, groups, weight_sums, sums);
+        else
+          add_group<false>(products, height, quantization, groups, weight_sums, sums);
       }
       finish(sums, height, scales, scales + at.out, result_at(y, row, column), y.stride);
     }

@@ -1,0 +1,34 @@
+// What the neonbf16 implementation has of the encoder. The kernels are in the files beside this one.
+#include "kernels/encoder_contract.hpp"
+
+namespace gteway::kernels::neonbf16 {
+
+PackedBytes packed_bytes_bf16;
+PackLinear pack_linear_bf16;
+MultiplyLinear linear_bf16;
+AttentionScratch attention_scratch_bf16;
+Attend attention_bf16;
+
+extern constinit const EncoderTable encoder_table{
+    .packed_bytes_f32 = nullptr,
+    .pack_linear_f32 = nullptr,
+    .linear_f32 = nullptr,
+    .packed_bytes_bf16 = packed_bytes_bf16,
+    .pack_linear_bf16 = pack_linear_bf16,
+    .linear_bf16 = linear_bf16,
+    .packed_bytes_int8 = nullptr,
+    .pack_linear_int8 = nullptr,
+    .linear_int8 = nullptr,
+    .attention_scratch_f32 = nullptr,
+    .attention_f32 = nullptr,
+    .attention_scratch_bf16 = attention_scratch_bf16,
+    .attention_bf16 = attention_bf16,
+    .normalize_rows_f32 = nullptr,
+    .normalize_rows_bf16 = nullptr,
+    .normalize_rows_u8 = nullptr,
+    .quantize_u8 = nullptr,
+    .embed_f32 = nullptr,
+    .embed_bf16 = nullptr,
+};
+
+}  // namespace gteway::kernels::neonbf16
