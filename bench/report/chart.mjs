@@ -125,10 +125,11 @@ export function runChart({ cases, machine, threads, quick }) {
   if (shown.length === 0) throw new Error('a chart needs one of the cases queries, sentences, passages, mixed');
   const speed = (/** @type {string} */ name, /** @type {import('../measure/throughput.mjs').CaseResult} */ { rows }) =>
     rows.find((row) => row.name === name && row.failure === undefined)?.tokensPerSecond;
-  const last = shown[shown.length - 1];
   const names = [...new Map(shown.flatMap(({ rows }) => rows).map((row) => [row.name, row])).values()];
-  const ordered = (/** @type {typeof names} */ rows) =>
-    [...rows].sort((a, b) => (speed(b.name, last) ?? 0) - (speed(a.name, last) ?? 0));
+  /** Over all columns: no column decides alone who is in the picture, and in which order. */
+  const overall = (/** @type {string} */ name) =>
+    shown.reduce((sum, item) => sum + Math.log(speed(name, item) ?? 1), 0);
+  const ordered = (/** @type {typeof names} */ rows) => [...rows].sort((a, b) => overall(b.name) - overall(a.name));
   const ours = names.filter(
     ({ driver, dtype, way, forced }) => driver === 'gteway' && dtype !== 'auto' && way === 'together' && !forced,
   );

@@ -9,7 +9,7 @@ const ownFraction = 0.75;
 /** Milliseconds by which the event-loop delay's p99 may exceed that of the idle process. */
 const eventLoopGoal = 5;
 /** Enough for every library here to be as fast as it gets. */
-const inFlight = 128;
+const inFlight = 64;
 
 /** @type {import('./cases.mjs').ServingCase} */
 export const load = {

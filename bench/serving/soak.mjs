@@ -23,7 +23,7 @@ export const soak = {
     note('capacity …');
     const rates = [];
     for (let round = 0; round < 3; round++) {
-      const done = await server.ask('capacity', { texts: texts.slice(round * 3000), inFlight: 128, seconds: 3 });
+      const done = await server.ask('capacity', { texts: texts.slice(round * 3000), inFlight: 64, seconds: 3 });
       rates.push(done.texts / done.seconds);
     }
     const perSecond = overload * median(rates);

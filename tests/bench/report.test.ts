@@ -55,6 +55,20 @@ describe('verdicts', () => {
     expect(verdicts([result('mixed', 'corpus', failed)], [])).toEqual([]);
   });
 
+  test('compare latencies the other way round, on any machine', () => {
+    const latency = (name: string, p50: number) => ({
+      ...{ driver: '', name, dtype: 'int8' as const, calls: 1, p50, p95: p50, p99: p50 },
+      ...{ medians: [p50], gigabytesPerSecond: 1 },
+    });
+    const results: Results = [
+      {
+        ...{ name: 'latency', about: '', kind: 'latency', texts: 1 },
+        rows: [latency('gteway encoder int8', 2), latency('onnxruntime-node int8, sorted', 5)],
+      },
+    ];
+    for (const flags of [[], amx]) expect(verdicts(results, flags)).toMatchObject([{ measured: '2.50 ×', met: true }]);
+  });
+
   test('do not ask threads for more than the machine gives', () => {
     const scaling = (gain: number, machineGain: number): Results => [
       {

@@ -42,9 +42,15 @@ interface Opened {
   readonly problems: string[];
 }
 
+interface OpenOptions {
+  readonly server?: TestServer;
+  readonly colorScheme?: 'light' | 'dark';
+  readonly width?: number;
+}
+
 async function open(
   context: TestContext,
-  { server = running, colorScheme = 'light' as 'light' | 'dark' | undefined, width = 1100 } = {},
+  { server = running, colorScheme = 'light', width = 1100 }: OpenOptions = {},
 ): Promise<Opened> {
   if (browser === undefined) context.skip(`no Chromium at ${executablePath} (set CHROMIUM_PATH)`);
   const page = await browser.newPage({ colorScheme, viewport: { width, height: 900 } });

@@ -77,6 +77,19 @@ TEST("work queue: a batch takes one sequence of each call per round, one client 
   CHECK_EQ(lengths_of(q.take(1)), (Lengths{18, 20, 20}));
 }
 
+TEST("work queue: bulk calls have a batch each in turn, of their longest sequences") {
+  Queue q({.padded = true, .max_batch_tokens = 60});
+  const auto account = q.account();
+  q.ready(account, 1, {9, 9, 10, 10, 10, 10, 10, 10}, Urgency::kBulk, 100);
+  q.ready(account, 2, {20, 30, 30, 30}, Urgency::kBulk, 200);
+  CHECK_EQ(lengths_of(q.take(1)), Lengths(6, 10));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{30, 30}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{9, 9}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{30}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{20}));
+  CHECK(!q.queue.has_work());
+}
+
 TEST("work queue: idle workers share what there is") {
   Queue q;
   const auto account = q.account();
@@ -94,9 +107,28 @@ TEST("work queue: a sequence passed over for its pooling or length is first next
   q.ready(account, 3, {10}, Urgency::kShort, 30, Pooling::kCls);
   q.ready(account, 4, {11}, Urgency::kShort, 40);
   CHECK_EQ(lengths_of(q.take(1)), (Lengths{10, 11}));
-  CHECK_EQ(lengths_of(q.take(1)), (Lengths{40}));
   CHECK_EQ(lengths_of(q.take(1)), (Lengths{10}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{40}));
   CHECK(!q.queue.has_work());
+}
+
+TEST("work queue: however many calls of one pooling come, another has its turns") {
+  Queue q({.padded = true, .max_batch_tokens = 64});
+  const auto account = q.account();
+  int32_t ids = 0;
+  uint64_t number = 0;
+  const auto flood = [&](Pooling pooling) {
+    for (const size_t length : {5, 30, 60})
+      q.ready(account, ++number, {length}, Urgency::kShort, ids += 10, pooling);
+  };
+  for (int i = 0; i < 10; ++i) flood(Pooling::kMean);
+  for (int i = 0; i < 3; ++i) flood(Pooling::kCls);
+  int cls = 0;
+  for (int i = 0; i < 8; ++i) {
+    cls += q.take(1).batch.front()->pooling == Pooling::kCls;
+    flood(Pooling::kMean);
+  }
+  CHECK(cls >= 3);
 }
 
 TEST("work queue: equal sequences join, collisions of hashes do not, token rows never") {

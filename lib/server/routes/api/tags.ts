@@ -1,18 +1,14 @@
 /** GET /api/tags: Ollama's list of models. */
-import { basename, extname } from 'node:path';
+import { dtypeOfFile, isSafetensors } from '../../../models/model-files.js';
 import type { ServedModel } from '../../served-model.js';
 import type { Route } from '../../server-context.js';
 
+const bytesPerWeight: Readonly<Record<string, number>> = { fp32: 4, fp16: 2, bf16: 4, int8: 1 };
 const quantization: Readonly<Record<string, string>> = { fp32: 'F32', fp16: 'F16', bf16: 'BF16', int8: 'Q8_0' };
 
-/** Of the file, by its name: what is computed in may be something else. */
-function bytesPerWeight(file: string): number {
-  return file.includes('fp16') ? 2 : /int8|quantized/.test(file) ? 1 : 4;
-}
-
 /** `33M`: by the size of the file, nearly all of which is weights. */
-function parameterSize({ bytes, info }: ServedModel): string {
-  const millions = bytes / bytesPerWeight(basename(info.modelFile)) / 1e6;
+function parameterSize(bytes: number, dtype: string): string {
+  const millions = bytes / (bytesPerWeight[dtype] ?? 4) / 1e6;
   return millions >= 1000 ? `${(millions / 1000).toFixed(1)}B` : `${Math.max(1, Math.round(millions))}M`;
 }
 
@@ -27,10 +23,10 @@ async function describe(model: ServedModel): Promise<object> {
     digest: await model.digest(),
     details: {
       parent_model: '',
-      format: extname(info.modelFile).slice(1),
+      format: isSafetensors(info.modelFile) ? 'safetensors' : 'onnx',
       family: 'bert',
       families: ['bert'],
-      parameter_size: parameterSize(model),
+      parameter_size: parameterSize(bytes, dtypeOfFile(info.modelFile)),
       quantization_level: quantization[info.dtype] ?? info.dtype,
     },
   };
