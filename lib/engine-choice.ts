@@ -56,6 +56,8 @@ export function planEngines(options: EngineOptions, machine: Machine = thisMachi
       : []),
     { engine: 'ort', device: where, dtype: ortDtype(dtype, modelFile) },
   ];
+  // Only who asks for both by name gets the encoder on a GPU: it was never run on one.
+  if (device === 'cuda' && engine === 'encoder') return [{ engine, device, dtype: dtype === 'auto' ? 'fp16' : dtype }];
   if (device === 'cuda') return ortOn('cuda');
   const plan: (EngineAttempt | Fallback)[] = [];
   if (device === 'auto' && !onlyEncoder) {

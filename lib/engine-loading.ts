@@ -5,6 +5,7 @@ import { type EngineAttempt, type Fallback, planEngines } from './engine-choice.
 import { GtewayError, isGtewayError } from './errors.js';
 import { type ResolvedModel, type ResolveOptions, resolveModel } from './models/resolve.js';
 import { binding } from './native/binding.js';
+import { cudaLibraryPath } from './native/cuda-library.js';
 import { fromNative } from './native/errors.js';
 import { ortLibraryPath } from './native/ort-library.js';
 import type { EngineName, FilledSessionOptions } from './session-options.js';
@@ -143,7 +144,7 @@ async function attempt(
     options.threads,
     options.maxBatchTokens,
     options.maxQueue,
-    engine === 'ort' ? ortLibraryPath() : '',
+    engine === 'ort' ? ortLibraryPath() : device === 'cuda' ? cudaLibraryPath() : '',
     options.maxQueueBytes,
     options.cacheBytes,
     engine,

@@ -19,7 +19,8 @@ export type EngineName = 'auto' | 'ort' | 'encoder';
 export interface EmbeddingSessionOptions {
   /**
    * Where to compute. `'auto'`: a CUDA GPU where ONNX Runtime's CUDA libraries load, otherwise the CPU, and
-   * `session.info.fallbacks` says why. `'cpu'`, `'cuda'`: that one, or ERR_DEVICE_UNAVAILABLE.
+   * `session.info.fallbacks` says why. `'cpu'`, `'cuda'`: that one, or ERR_DEVICE_UNAVAILABLE. With engine `'encoder'`
+   * `'cuda'` is gteway's own, which `npm run build:cuda` makes; it has never been run on a GPU, so nothing else leads to it.
    * @default 'auto'
    */
   device?: 'auto' | 'cpu' | 'cuda';
@@ -36,7 +37,7 @@ export interface EmbeddingSessionOptions {
   engine?: EngineName;
   /**
    * What is computed in. `'auto'` is the fastest whose vectors keep a cosine of at least 0.9999 to fp32: of the encoder
-   * bf16 where the processor multiplies it (AVX512_BF16, AMX), otherwise fp32. The encoder makes bf16 and int8 weights
+   * bf16 where the processor multiplies it (AVX512_BF16, AMX), otherwise fp32, and fp16 on a GPU. The encoder makes bf16 and int8 weights
    * from those of the model; ONNX Runtime runs the model's fp32, fp16 or int8 file. A dtype that this machine cannot
    * compute in is ONNX Runtime's (int8) or fp32 (bf16), and `session.info.fallbacks` says so.
    * @default 'auto'
@@ -153,9 +154,14 @@ function checkTogether(engine: string, device: string, dtype: string, modelFile:
   if (engine === 'ort' && dtype === 'bf16') {
     refuse("dtype 'bf16': ONNX Runtime runs no bf16 files; only the encoder computes in it");
   }
-  if (forEncoder !== '' && device === 'cuda') refuse(`${forEncoder}: the encoder computes on the CPU, not on 'cuda'`);
-  if (forEncoder !== '' && dtype === 'fp16') {
-    refuse(`${forEncoder}: the encoder computes in fp32, bf16 and int8, not in fp16`);
+  if (forEncoder === '') return;
+  if (device === 'cuda') {
+    if (engine !== 'encoder') refuse(`${forEncoder}: device 'cuda' needs engine 'encoder' to be asked for as well`);
+    if (dtype === 'fp32' || dtype === 'int8') {
+      refuse(`dtype '${dtype}': on 'cuda' the encoder computes in fp16 and bf16, not in ${dtype}`);
+    }
+  } else if (dtype === 'fp16') {
+    refuse(`${forEncoder}: on the CPU the encoder computes in fp32, bf16 and int8, not in fp16`);
   }
 }
 

@@ -2,12 +2,8 @@
 import { writeFile, mkdtemp, cp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-<<<<<<< HEAD
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { planEngines } from '../lib/engine-choice.js';
-=======
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
->>>>>>> main
+import { planEngines } from '../lib/engine-choice.js';
 import { Embeddings, GtewayError, isGtewayError, Session, Tokenizer } from '../lib/index.js';
 import { cosine, length } from './fixtures/vectors.js';
 

@@ -59,7 +59,7 @@ export interface NativeTokenizer {
 }
 
 /** What the .node exports. */
-export interface NativeBinding extends LogBinding, CpuBinding, OrtBinding, SessionBinding {
+export interface NativeBinding extends LogBinding, CpuBinding, OrtBinding, CudaBinding, SessionBinding {
   /** The package version the addon was compiled from. */
   readonly version: string;
   readonly NativeTokenizer: new (config: NativeTokenizerConfig) => NativeTokenizer;
@@ -123,6 +123,30 @@ export interface OrtStatus {
   readonly noCuda: string | null;
 }
 
+/** native/src/addon/cuda_wrap.cpp */
+export interface CudaBinding {
+  /**
+   * Opens libgteway_cuda and asks for the GPUs. Throws ERR_RUNTIME_UNAVAILABLE (it cannot be opened, or is of another
+   * version of gteway) and ERR_DEVICE_UNAVAILABLE (no driver, no GPU).
+   *
+   * @param path absolute
+   */
+  cudaDevices(path: string): readonly CudaDevice[];
+}
+
+export interface CudaDevice {
+  readonly name: string;
+  /** Such as "9.0". */
+  readonly computeCapability: string;
+  /** The CUDA version that the driver serves. */
+  readonly driver: string;
+  /** That of the library. */
+  readonly runtime: string;
+  /** Bytes. */
+  readonly memory: number;
+  readonly freeMemory: number;
+}
+
 /** native/src/addon/session_wrap.cpp */
 export interface SessionBinding {
   /**
@@ -142,13 +166,13 @@ export interface SessionBinding {
     maxBatchTokens: number,
     /** Texts in flight. A call that finds nothing in flight is admitted whatever its size. */
     maxQueue: number,
-    /** Absolute path of ONNX Runtime's shared library; '' for the encoder. */
-    ortLibrary: string,
+    /** Absolute path: ONNX Runtime's shared library; for the encoder on CUDA libgteway_cuda, on the CPU ''. */
+    library: string,
     /** Bytes of UTF-8 in flight; the same exception. */
     maxQueueBytes: number,
     /** Bytes that cached vectors and their texts may take; 0: no cache. */
     cacheBytes: number,
-    /** `'encoder'` computes on the CPU, and opens no ONNX Runtime. */
+    /** `'encoder'` opens no ONNX Runtime. */
     engine: 'ort' | 'encoder',
     /** Absolute path of the model's config.json. */
     configPath: string,

@@ -2,13 +2,14 @@
 import { access, constants, mkdtemp, rm, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { CpuInfo, OrtStatus } from '../../types/binding.js';
+import type { CpuInfo, CudaDevice, OrtStatus } from '../../types/binding.js';
 import { isGtewayError } from '../errors.js';
 import type { SessionInfo } from '../embedding-session.js';
 import { defaultCacheDirectory, expandHome, isOffline } from '../models/environment.js';
 import { fixtureModel } from '../models/fixture/fixture-model.js';
 import { type HubProbe, probeHub } from '../models/hub.js';
 import { addonPath, binding } from '../native/binding.js';
+import { cudaLibraryPath } from '../native/cuda-library.js';
 import { ortLibraryPath } from '../native/ort-library.js';
 import { Session } from '../session.js';
 import { packageVersion } from './package-facts.js';
@@ -25,6 +26,8 @@ export interface Diagnosis {
   /** Why the packed encoder cannot compute in a dtype; null: it can. */
   readonly encoder: Found<Readonly<Record<'fp32' | 'bf16' | 'int8', string | null>>>;
   readonly onnxRuntime: Found<{ path: string } & OrtStatus>;
+  /** What the encoder for CUDA devices finds; it was never run on one, and is used only where it is asked for. */
+  readonly cuda: Found<{ path: string; devices: readonly CudaDevice[] }>;
   readonly cache: Found<{ directory: string; freeBytes: number; writable: boolean }>;
   readonly hub: HubProbe;
   readonly environment: Readonly<Record<string, string>>;
@@ -58,6 +61,10 @@ export async function diagnose({ cacheDir, offline }: DiagnosisOptions): Promise
     onnxRuntime: await found(() => {
       const path = ortLibraryPath();
       return { path, ...binding().ortStatus(path) };
+    }),
+    cuda: await found(() => {
+      const path = cudaLibraryPath();
+      return { path, devices: binding().cudaDevices(path) };
     }),
     cache: await found(() => cacheFacts(cacheDirectory)),
     hub: offline && !isOffline() ? { endpoint: '', reachable: false, reason: '--offline' } : await probeHub(3_000),
@@ -111,6 +118,7 @@ async function tryEmbedding(): Promise<SessionInfo> {
 /** The environment variables that gteway reads. */
 export const honouredVariables = [
   'GTEWAY_ORT_LIBRARY',
+  'GTEWAY_CUDA_LIBRARY',
   'GTEWAY_FORCE_ISA',
   'HF_ENDPOINT',
   'HF_TOKEN',

@@ -180,7 +180,7 @@ describe('--resume refuses', () => {
       [[...run.args, '--pooling', 'cls'], 'pooling was mean and is cls now'],
       [[...run.args, '--no-truncate'], 'truncate was true and is false now'],
       [[...run.args, '--format', 'csv'], 'the format was npy and is csv now'],
-      [run.args.with(dtype, 'fp32'), "the size of the model's file was"],
+      [run.args.with(dtype, 'fp32'), 'dtype was int8 and is fp32 now'],
     ];
     for (const [args, message] of cases) expect(await refusal(args)).toContain(cannot + message);
 

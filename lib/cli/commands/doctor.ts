@@ -38,6 +38,7 @@ function written(found: Diagnosis): string {
     ['processor', factsOr(found.cpu, cpuFacts)],
     ['encoder', factsOr(found.encoder, encoderFacts)],
     ['ONNX Runtime', factsOr(found.onnxRuntime, runtimeFacts)],
+    ['CUDA encoder', cudaFacts(found)],
     ['models', modelFacts(found)],
     ['environment', environmentFacts(found)],
     ['embedding', factsOr(found.embedding, embeddingFacts)],
@@ -100,6 +101,20 @@ function runtimeFacts({
     ['built with', list(providers)],
     ['cpu', 'yes'],
     ['cuda', noCuda === null ? 'yes, device 0' : `no: ${noCuda}`],
+  ];
+}
+
+/** Not having it is no problem: few machines have a GPU, and nothing uses it unasked. */
+function cudaFacts({ cuda }: Diagnosis): Fact[] {
+  if (hasProblem(cuda)) return [['', `no: ${cuda.problem}`]];
+  return [
+    ['library', cuda.path],
+    ...cuda.devices.map(({ name, computeCapability, driver, runtime, memory, freeMemory }, i): Fact => [
+      `cuda:${i}`,
+      `${name}, compute capability ${computeCapability}, ${(freeMemory / 2 ** 30).toFixed(1)} of ` +
+        `${(memory / 2 ** 30).toFixed(1)} GiB free, driver for CUDA ${driver}, runtime ${runtime}`,
+    ]),
+    ['used', "only with engine 'encoder' and device 'cuda': it was never run on a GPU"],
   ];
 }
 

@@ -157,10 +157,10 @@ async function settingsOf({ session, options, formatName }: Work, model: string)
   const { info } = session;
   return {
     'the model': model,
-    "the size of the model's file": (await stat(info.modelFile)).size,
     'the engine': info.engine,
     'the device': info.device,
     dtype: info.dtype,
+    "the size of the model's file": (await stat(info.modelFile)).size,
     pooling: options.pooling ?? info.pooling,
     normalize: options.normalize ?? true,
     truncate: options.truncate ?? true,

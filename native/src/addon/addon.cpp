@@ -10,6 +10,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
     register_log(env, exports);
     register_cpu(env, exports);
     register_ort(env, exports);
+    register_cuda(env, exports);
     register_tokenizer(env, exports);
     register_session(env, exports);
   });

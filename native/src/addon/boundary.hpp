@@ -42,6 +42,7 @@ Array new_array(Napi::Env env, const char* constructor, size_t length) {
 void register_log(Napi::Env env, Napi::Object exports);
 void register_cpu(Napi::Env env, Napi::Object exports);
 void register_ort(Napi::Env env, Napi::Object exports);
+void register_cuda(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
 void register_session(Napi::Env env, Napi::Object exports);
 

@@ -105,7 +105,7 @@ std::string identity_of(const EngineOptions& options) {
        {options.dtype, std::to_string(static_cast<int>(options.kind)),
         std::to_string(static_cast<int>(options.device)), std::to_string(options.device_id),
         std::to_string(options.gpu_memory_limit), std::to_string(options.threads),
-        std::to_string(options.max_batch_tokens), options.ort_library})
+        std::to_string(options.max_batch_tokens), options.ort_library, options.cuda_library})
     identity += '\n' + part;
   return identity;
 }
@@ -204,9 +204,9 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     engine.gpu_memory_limit = static_cast<uint64_t>(number(info, 5));
     engine.threads = static_cast<size_t>(number(info, 6));
     engine.max_batch_tokens = static_cast<size_t>(number(info, 7));
-    engine.ort_library = text(info, 9);
     engine.kind =
         choice<EngineKind>(info, 12, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
+    (engine.kind == EngineKind::kOrt ? engine.ort_library : engine.cuda_library) = text(info, 9);
     engine.config_path = text(info, 13);
     if (engine.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");
     const ClientOptions options{.max_queue = static_cast<size_t>(number(info, 8)),

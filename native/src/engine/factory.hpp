@@ -26,6 +26,7 @@ struct EngineOptions {
   size_t threads = 1;             // of the session; the scheduler calls the engine from that many
   size_t max_batch_tokens = 0;    // 0: the engine's own choice
   std::string ort_library;        // absolute path of ONNX Runtime's shared library; the encoder opens none
+  std::string cuda_library;       // absolute path of libgteway_cuda, for the encoder on a CUDA device
 };
 
 // Loads the model: may take seconds, call it on a native thread. Reasons why something better was passed over

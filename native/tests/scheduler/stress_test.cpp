@@ -87,6 +87,7 @@ void storm(uint32_t seed, const CostModel& cost) {
   CHECK_EQ(stats.calls_waiting, 0u);
   CHECK_EQ(stats.sessions, 1u);
   fixture.client.reset();
+  fixture.scheduler.reset();  // joins the threads, which may be about to call the last completions
   CHECK_EQ(tally.settled.load(), tally.submitted.load());
   CHECK_EQ(tally.wrong.load(), 0);
 }

@@ -107,9 +107,28 @@ TEST("work queue: a sequence passed over for its pooling or length is first next
   q.ready(account, 3, {10}, Urgency::kShort, 30, Pooling::kCls);
   q.ready(account, 4, {11}, Urgency::kShort, 40);
   CHECK_EQ(lengths_of(q.take(1)), (Lengths{10, 11}));
-  CHECK_EQ(lengths_of(q.take(1)), (Lengths{40}));
   CHECK_EQ(lengths_of(q.take(1)), (Lengths{10}));
+  CHECK_EQ(lengths_of(q.take(1)), (Lengths{40}));
   CHECK(!q.queue.has_work());
+}
+
+TEST("work queue: however many calls of one pooling come, another has its turns") {
+  Queue q({.padded = true, .max_batch_tokens = 64});
+  const auto account = q.account();
+  int32_t ids = 0;
+  uint64_t number = 0;
+  const auto flood = [&](Pooling pooling) {
+    for (const size_t length : {5, 30, 60})
+      q.ready(account, ++number, {length}, Urgency::kShort, ids += 10, pooling);
+  };
+  for (int i = 0; i < 10; ++i) flood(Pooling::kMean);
+  for (int i = 0; i < 3; ++i) flood(Pooling::kCls);
+  int cls = 0;
+  for (int i = 0; i < 8; ++i) {
+    cls += q.take(1).batch.front()->pooling == Pooling::kCls;
+    flood(Pooling::kMean);
+  }
+  CHECK(cls >= 3);
 }
 
 TEST("work queue: equal sequences join, collisions of hashes do not, token rows never") {

@@ -1,55 +1,19 @@
-// Threads that share the work of one batch, and the barrier they meet at.
+// Threads that help with one batch.
+//
+// Work is claimed piece by piece, never assigned: a helper that the system has not woken yet, or has put to
+// sleep, is not waited for unless it holds a piece. So sharing costs next to nothing on a machine that is
+// busy with other things, where a barrier would wait for a time slice at every phase.
 #pragma once
 
 #include <atomic>
 #include <cstddef>
-#include <functional>
-#include <mutex>
+#include <cstdint>
 #include <thread>
 #include <vector>
 
 namespace gteway {
 
-// Where `count` threads wait for each other, hundreds of times a millisecond: they spin for some
-// microseconds, and sleep when one of them was put to sleep by the system.
-class Barrier {
- public:
-  explicit Barrier(size_t count) : count_(count), missing_(count) {}
-  void wait() noexcept;
-
- private:
-  const size_t count_;
-  std::atomic<size_t> missing_;
-  std::atomic<uint32_t> round_ = 0;
-};
-
-// The part of a thread in a job: its index among `count` (the caller of run() is 0).
-class Member {
- public:
-  Member(size_t index, size_t count, Barrier& barrier) : index_(index), count_(count), barrier_(barrier) {}
-  size_t index() const noexcept { return index_; }
-  size_t count() const noexcept { return count_; }
-  bool is_alone() const noexcept { return count_ == 1; }
-  void wait_for_all() noexcept {
-    if (count_ > 1) barrier_.wait();
-  }
-  // This member's share of [0, total) in units of `unit`.
-  struct Range {
-    size_t begin, end;
-  };
-  Range share(size_t total, size_t unit = 1) const noexcept {
-    const size_t units = (total + unit - 1) / unit;
-    const size_t begin = units * index_ / count_ * unit, end = units * (index_ + 1) / count_ * unit;
-    return {begin < total ? begin : total, end < total ? end : total};
-  }
-
- private:
-  size_t index_, count_;
-  Barrier& barrier_;
-};
-
-// Helper threads, started when they are first needed, asleep between jobs. Not thread-safe: one job at a
-// time.
+// Helper threads, started when they are first needed, asleep between shifts. One thread at a time may use it.
 class Crew {
  public:
   explicit Crew(size_t helpers) : limit_(helpers) {}
@@ -57,22 +21,45 @@ class Crew {
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
 
-  // Calls job(member) on this thread and up to `count` - 1 helpers, fewer where the system gives no more
-  // threads; returns when all have returned. `job` must not throw.
-  void run(size_t count, const std::function<void(Member)>& job);
+  // One more than the greatest `worker` that share() passes on.
+  size_t workers() const noexcept { return limit_ + 1; }
+
+  // From begin to end helpers look for work without sleeping, `threads` - 1 of them, or as many as the system
+  // gives; one that was late for an earlier shift may come along. No work is shared outside a shift.
+  void begin_shift(size_t threads);
+  void end_shift() noexcept;
+
+  // Calls task(piece, worker) once for each piece below `pieces` (< 2^20), on this thread (worker 0) and on
+  // helpers (1 and up); returns when all have been done. `task` must not throw.
+  template <class Task>
+  void share(size_t pieces, const Task& task) noexcept {
+    share(
+        pieces,
+        [](const void* context, size_t piece, size_t worker) {
+          (*static_cast<const Task*>(context))(piece, worker);
+        },
+        &task);
+  }
 
  private:
-  void help(size_t index);
+  using Run = void(const void* context, size_t piece, size_t worker);
+  void share(size_t pieces, Run* run, const void* context) noexcept;
+  void help(size_t worker) noexcept;
+  bool work_one(size_t worker) noexcept;
 
   const size_t limit_;
   std::vector<std::thread> helpers_;
-  // A job is published by increasing number_; each helper with an index below count_ takes it.
-  std::atomic<uint32_t> number_ = 0;
-  std::atomic<size_t> working_ = 0;
-  size_t count_ = 1;
-  Barrier* barrier_ = nullptr;
-  const std::function<void(Member)>* job_ = nullptr;
-  bool ending_ = false;
+  std::atomic<size_t> on_shift_ = 0;  // helpers that were asked to take part
+
+  // Odd during a shift.
+  std::atomic<uint32_t> shift_ = 0;
+  // The current work: its number (24 bits), the next piece to claim and the number of pieces (20 bits each).
+  // Claiming is one compare-and-swap of all three, so nobody claims a piece of work that has been replaced.
+  std::atomic<uint64_t> ticket_ = 0;
+  std::atomic<size_t> done_ = 0;
+  // Written before the ticket that they belong to, read after a piece of it was claimed.
+  Run* run_ = nullptr;
+  const void* context_ = nullptr;
 };
 
 }  // namespace gteway

@@ -46,18 +46,13 @@ class EncoderEngine final : public Engine {
 
     std::unique_lock crew_lock(crew_mutex_, std::defer_lock);
     if (threads > 1 && !crew_lock.try_lock()) threads = 1;  // another batch has the helpers
+    Crew* const crew = threads > 1 ? &crew_ : nullptr;
     std::unique_ptr<Workspace> workspace = take_workspace();
-    bool completed = false;
-    std::atomic<bool> stop = false;
-    workspace->reserve(*packed_, batch.tokens(), longest, threads);
-    if (threads == 1) {
-      Barrier barrier(1);
-      completed = forward(*packed_, batch, *workspace, terminated_, stop, Member(0, 1, barrier));
-    } else {
-      crew_.run(threads, [&](Member member) {
-        const bool all = forward(*packed_, batch, *workspace, terminated_, stop, member);
-        if (member.index() == 0) completed = all;
-      });
+    workspace->reserve(*packed_, batch.tokens(), longest, crew == nullptr ? 1 : crew->workers());
+    if (crew != nullptr) crew->begin_shift(threads);
+    const bool completed = forward(*packed_, batch, *workspace, crew, terminated_);
+    if (crew != nullptr) {
+      crew->end_shift();
       crew_lock.unlock();
     }
     if (completed) pool(batch, workspace->x, pooling, normalize, out.data());

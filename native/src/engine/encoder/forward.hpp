@@ -22,11 +22,10 @@ struct PhaseTimes {
   std::array<double, kPhases> seconds{};
 };
 
-// One member's part: every member calls it with the same arguments but `member` and `times`. The batch must
-// fit the workspace; ids are valid. Afterwards workspace.x holds the last layer's rows, once all have
-// returned. Returns false when `terminated` was seen to be set, by all members alike.
-bool forward(const PackedEncoder& encoder, const RaggedBatch& batch, Workspace& workspace,
-             const std::atomic<bool>& terminated, std::atomic<bool>& stop, Member member,
-             PhaseTimes* times = nullptr) noexcept;
+// Runs the encoder; workspace.x holds the last layer's rows afterwards. The batch must fit the workspace; ids
+// are valid. `crew`, on shift, shares the work; null: this thread does it all. Returns false when
+// `terminated` was seen to be set between two layers.
+bool forward(const PackedEncoder& encoder, const RaggedBatch& batch, Workspace& workspace, Crew* crew,
+             const std::atomic<bool>& terminated, PhaseTimes* times = nullptr) noexcept;
 
 }  // namespace gteway

@@ -1,0 +1,2 @@
+// The whole library, against the emulation.
+#include "engine/cuda/device/library.cu"
