@@ -94,10 +94,12 @@ function ortDtype(dtype: 'auto' | Dtype, modelFile: string | undefined): Dtype {
 
 const thisMachine: Machine = {
   encoderUnavailable: (dtype) => binding().encoderUnavailable(dtype),
-  encoderSlower: () =>
-    binding().cpu().isa === 'scalar'
-      ? 'of its kernels only the scalar ones run here, which ONNX Runtime outruns'
-      : null,
+  encoderSlower: () => {
+    const { isa } = binding().cpu();
+    if (isa === 'scalar') return 'of its kernels only the scalar ones run here, which ONNX Runtime outruns';
+    if (isa.startsWith('neon')) return 'its kernels for Arm were never measured beside ONNX Runtime';
+    return null;
+  },
   cudaAbsent,
 };
 
