@@ -35,7 +35,7 @@ await session.close();
 const random = randomNumbers(Number(values.seed));
 const below = (/** @type {number} */ bound) => Math.floor(random() * bound);
 
-const server = await startGteway(`bench=${model.directory}`, ['--max-queue', '1024', '--log-level', 'warn']);
+const server = await startGteway(`bench=${model.directory}`, ['--max-queue', '1024']);
 const counts = { answered: 0, vectors: 0, left: 0, overloaded: 0 };
 /** @type {string[]} */
 const wrong = [];
