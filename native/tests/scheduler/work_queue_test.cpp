@@ -12,7 +12,16 @@ struct Queue {
   WorkQueue queue{1};
   std::deque<Task> running;
 
+  std::vector<CallPtr> calls;
+
   explicit Queue(const CostModel& cost = kCost) { queue.set_cost(cost); }
+  // A call holds sequences that wait for it until it ends, as every call does in the end.
+  ~Queue() {
+    for (const CallPtr& call : calls) {
+      call->ended = true;
+      queue.drop(*call);
+    }
+  }
 
   // The task runs until the test ends.
   const Task& take(size_t idle) { return running.emplace_back(queue.take(idle)); }
@@ -36,6 +45,7 @@ struct Queue {
       sequence->waiters.push_back({call, 0});
       sequences.push_back(std::move(sequence));
     }
+    calls.push_back(call);
     queue.add_ready(call, std::move(sequences));
     return call;
   }
