@@ -76,7 +76,6 @@ describe('options that contradict each other', () => {
   test.each([
     [{ engine: 'ort', dtype: 'bf16' }, /ONNX Runtime runs no bf16 files/],
     [{ engine: 'ort', modelFile: 'model.safetensors' }, /only the encoder reads this one/],
-    [{ engine: 'encoder', device: 'cuda' }, /the encoder computes on the CPU/],
     [{ engine: 'encoder', dtype: 'fp16' }, /not in fp16/],
     [{ modelFile: 'model.safetensors', dtype: 'fp16' }, /not in fp16/],
   ] as const)('%j is a RangeError', (options, message) => {

@@ -248,6 +248,7 @@ function installedPackage(): string {
   }
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { dependencies: object };
   for (const name of [...Object.keys(dependencies), '@types', 'undici-types']) {
+    mkdirSync(dirname(join(modules, name)), { recursive: true });
     symlinkSync(join(root, 'node_modules', name), join(modules, name), 'junction');
   }
   symlinkSync(join(here, 'node_modules', '@supabase'), join(modules, '@supabase'), 'junction');

@@ -362,7 +362,8 @@ describe('closing', () => {
     const running = await startServer({ threads: 1, shutdownTimeout: 0.05 });
     const first = embed(
       running,
-      Array.from({ length: 2000 }, () => longTexts[0]),
+      // Each another text: the same ones would be computed once.
+      Array.from({ length: 2000 }, (_, i) => `${i} ${longTexts[0]}`),
     );
     await untilBusy(running);
     await running.server.close();
