@@ -1,7 +1,7 @@
 /** The code blocks of the Edge AI guide, unchanged but for where they import from, in Deno, Bun and Node. */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, type TestContext } from 'vitest';
 import { addonIsMissing, root } from '../built-library.js';
 import { ScriptedServer, type Script } from '../llm/scripted-server.js';
