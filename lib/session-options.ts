@@ -121,6 +121,9 @@ export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSess
   const engine = oneOf('engine', options.engine, ['auto', 'ort', 'encoder'], 'auto');
   const dtype = oneOf('dtype', options.dtype, ['auto', 'fp32', 'fp16', 'bf16', 'int8'], 'auto');
   checkTogether(engine, device, dtype, modelFile);
+  if (engine === 'encoder' && options.gpuMemoryLimit !== undefined) {
+    throw new RangeError("new Session(): gpuMemoryLimit bounds ONNX Runtime's arena; engine 'encoder' has none");
+  }
   return {
     device,
     deviceId: integer('deviceId', options.deviceId, 0, 255, 0),

@@ -77,6 +77,7 @@ describe('options that contradict each other', () => {
     [{ engine: 'ort', dtype: 'bf16' }, /ONNX Runtime runs no bf16 files/],
     [{ engine: 'ort', modelFile: 'model.safetensors' }, /only the encoder reads this one/],
     [{ engine: 'encoder', dtype: 'fp16' }, /not in fp16/],
+    [{ engine: 'encoder', gpuMemoryLimit: 1e9 }, /gpuMemoryLimit bounds ONNX Runtime's arena/],
     [{ modelFile: 'model.safetensors', dtype: 'fp16' }, /not in fp16/],
   ] as const)('%j is a RangeError', (options, message) => {
     expect(() => new Session('./model', options)).toThrow(RangeError);

@@ -23,7 +23,7 @@ struct EngineOptions {
   Device device = Device::kAuto;
   int device_id = 0;              // which CUDA device
   uint64_t gpu_memory_limit = 0;  // bytes ONNX Runtime's CUDA arena may take; 0: no limit
-  size_t threads = 1;             // of the session; the scheduler calls the engine from that many
+  size_t threads = 1;             // of the session; the scheduler calls the engine from one more at most
   size_t max_batch_tokens = 0;    // 0: the engine's own choice
   std::string ort_library;        // absolute path of ONNX Runtime's shared library; the encoder opens none
   std::string cuda_library;       // absolute path of libgteway_cuda, for the encoder on a CUDA device
