@@ -141,10 +141,12 @@ describe('session.stats()', () => {
       code: 'ERR_TEXT_TOO_LONG',
     });
     expect(counted.stats().texts.failed).toBe(1);
-    const busy = counted.run('busy '.repeat(400));
-    await expect(counted.run('one too many')).rejects.toMatchObject({ code: 'ERR_OVERLOADED' });
-    expect(counted.stats().calls.rejected).toBe(1);
-    await busy;
+    // Many, because a machine may finish one before the next is asked for.
+    const calls = Array.from({ length: 100 }, (_, i) => counted.run(`${i} ${'busy '.repeat(400)}`));
+    const refused = (await Promise.allSettled(calls)).filter(({ status }) => status === 'rejected');
+    expect(refused.length).toBeGreaterThan(0);
+    expect(refused[0]).toMatchObject({ reason: { code: 'ERR_OVERLOADED' } });
+    expect(counted.stats().calls.rejected).toBe(refused.length);
     const controller = new AbortController();
     const cancelled = counted.run('cancelled '.repeat(400), { signal: controller.signal });
     controller.abort();
