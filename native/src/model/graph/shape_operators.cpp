@@ -294,8 +294,9 @@ TermId Evaluator::reshape() {
   if (shape == terms_[x].shape) return x;
   const Term& term = terms_[x];
   if (term.kind == Kind::kMixed) {
-    const std::vector<Dim> merged = {kBatch, kSequence, term.shape[2] * term.shape[3]};
-    if (term.integers != std::vector<int64_t>{0, 1, 2, 3} || shape != merged)
+    const bool sized = !is_symbol(term.shape[2]) && !is_symbol(term.shape[3]);
+    if (!sized || term.integers != std::vector<int64_t>{0, 1, 2, 3} ||
+        shape != std::vector<Dim>{kBatch, kSequence, term.shape[2] * term.shape[3]})
       refuse("it joins the heads in another way");
     return make(Kind::kMerged, Element::kReal, {x}, shape);
   }
