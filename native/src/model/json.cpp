@@ -99,7 +99,7 @@ class Parser {
       if (!names.insert(name).second) fail("the name '" + name + "' occurs twice");
       skip_space();
       expect(':');
-      value.fields.emplace_back(std::move(name), parse(depth + 1));
+      value.fields.push_back({std::move(name), parse(depth + 1)});
       skip_space();
     } while (take(','));
     expect('}');
@@ -218,8 +218,8 @@ class Parser {
 
 const Json* Json::field(std::string_view name) const noexcept {
   const auto found =
-      std::find_if(fields.begin(), fields.end(), [&](const auto& entry) { return entry.first == name; });
-  return found == fields.end() ? nullptr : &found->second;
+      std::find_if(fields.begin(), fields.end(), [&](const auto& entry) { return entry.name == name; });
+  return found == fields.end() ? nullptr : &found->value;
 }
 
 std::optional<size_t> Json::size() const noexcept {

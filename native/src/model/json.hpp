@@ -6,10 +6,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace gteway {
+
+struct JsonField;
 
 struct Json {
   enum class Kind { kNull, kBoolean, kNumber, kString, kArray, kObject };
@@ -17,15 +18,20 @@ struct Json {
   Kind kind = Kind::kNull;
   bool boolean = false;
   double number = 0;
-  std::string string;                                // UTF-8
-  std::vector<Json> items;                           // of an array
-  std::vector<std::pair<std::string, Json>> fields;  // of an object, in the file's order, no name twice
+  std::string string;             // UTF-8
+  std::vector<Json> items;        // of an array
+  std::vector<JsonField> fields;  // of an object, in the file's order, no name twice
 
   // The field of that name; null where there is none or this is no object.
   const Json* field(std::string_view name) const noexcept;
 
   // A whole number from 0 to 2^53; nothing where it is anything else.
   std::optional<size_t> size() const noexcept;
+};
+
+struct JsonField {
+  std::string name;
+  Json value;
 };
 
 // Throws Error{kModelInvalid} beginning with `what`: for anything that is not one JSON value, for a name that
