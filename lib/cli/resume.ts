@@ -13,7 +13,10 @@ import type { TruncationReport } from './truncation-report.js';
 
 type Texts = readonly (string | Error)[];
 
-/** Often enough that little is lost, rarely enough that waiting for the disk costs nothing. */
+/**
+ * Often enough that little is lost, rarely enough that waiting for the disk costs nothing. The first rows are made safe at
+ * once: a disk may be full before half a second has passed, and has no room for a first journal then.
+ */
 const checkpointEveryMs = 500;
 
 const nothingDone: Checkpoint = { texts: 0, bytes: 0, textHash: '', cut: 0, firstCut: 0 };
@@ -27,7 +30,7 @@ export class ResumableRun {
   readonly #hash = new TextHash();
   /** Where this run begins. */
   readonly begin: Checkpoint;
-  #lastCheckpoint = performance.now();
+  #lastCheckpoint = -Infinity;
 
   private constructor(output: PartialOutput, name: string, settings: Settings, probe: readonly number[]) {
     this.#output = output;

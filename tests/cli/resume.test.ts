@@ -243,7 +243,7 @@ test('a full disk keeps what is done; with more room, --resume completes it', (c
   const script = `
     set -u
     ${command} || exit 90
-    mkdir '${disk}' && mount -t tmpfs -o size=1536k none '${disk}' || exit 91
+    mkdir '${disk}' && mount -t tmpfs -o size=1m none '${disk}' || exit 91
     ${onDisk}
     echo "first: $?"; ls '${disk}'
     mount -o remount,size=32m '${disk}' || exit 92
