@@ -18,6 +18,6 @@ mkdir -p "$build/corpus"
 node scripts/fuzz-tokenizer-seeds.mjs "$build/corpus"
 cmake -S native -B "$build" -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DGTEWAY_ADDON=OFF -DGTEWAY_FUZZ=ON -DGTEWAY_SANITIZE=fuzzer-no-link,address,undefined >/dev/null
-cmake --build "$build" --target gteway_tokenizer_fuzz
+cmake --build "$build" --target gteway_tokenizer_fuzz --parallel 2
 exec "$build/gteway_tokenizer_fuzz" -max_total_time="$seconds" -max_len=4096 -timeout=10 -rss_limit_mb=4096 \
   -artifact_prefix="$build/" -print_final_stats=1 -dict=native/fuzz/tokenizer.dict "$@" "$build/corpus"

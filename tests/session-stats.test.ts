@@ -148,7 +148,9 @@ describe('session.stats()', () => {
     expect(refused[0]).toMatchObject({ reason: { code: 'ERR_OVERLOADED' } });
     expect(counted.stats().calls.rejected).toBe(refused.length);
     const controller = new AbortController();
-    const cancelled = counted.run('cancelled '.repeat(400), { signal: controller.signal });
+    // More than is done before the next statement, on any machine, and one slice: a token for each character.
+    const long = Array.from({ length: 500 }, (_, i) => `${i}${'!'.repeat(508)}`);
+    const cancelled = counted.embed(long, { signal: controller.signal });
     controller.abort();
     await expect(cancelled).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     expect(counted.stats().calls.cancelled).toBe(1);

@@ -63,15 +63,22 @@ export class PartialOutput {
     const partial = `${target}.partial`;
     const paths = { output, target, partial, journal: `${partial}.json`, lock: `${partial}.lock` };
     const lock = await lockFor(paths);
+    let isNew = !resume;
+    const forget = onInterruption(() => {
+      for (const path of isNew ? [paths.lock, partial] : [paths.lock]) rmSync(path, { force: true });
+    });
     try {
       const journal = resume ? await readJournal(paths.journal) : undefined;
       const existing = journal && (await openExisting(paths, journal));
       if (existing !== undefined) return new PartialOutput(paths, mode, existing, lock, journal);
+      isNew = true;
       await rm(paths.journal, { force: true });
       return new PartialOutput(paths, mode, await open(partial, 'w'), lock);
     } catch (error) {
       await lock.release();
       throw error instanceof CommandError ? error : writeError(output, error);
+    } finally {
+      forget();
     }
   }
 

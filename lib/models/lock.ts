@@ -7,7 +7,8 @@
  * and elsewhere when its heartbeat has stood still for `staleAfterMs` by the waiter's own clock.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { writeFileSync } from 'node:fs';
+import { mkdir, readFile, rm, stat, utimes } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -36,7 +37,8 @@ export async function acquireLock(path: string, options: LockOptions = {}): Prom
     signal?.throwIfAborted();
     try {
       await mkdir(dirname(path), { recursive: true });
-      await writeFile(path, content, { flag: 'wx' });
+      // Not in the background: a signal finds a lock that nobody has made, or one whose maker knows it.
+      writeFileSync(path, content, { flag: 'wx' });
       return hold(path, content, heartbeatMs);
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code !== 'EEXIST') throw cacheWriteError(path, cause);

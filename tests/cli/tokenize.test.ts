@@ -79,14 +79,15 @@ describe('--count', () => {
     const sentence = 'The quick brown fox, naïve as ever, jumps over 東京 and [MASK]. ';
     const lineOf = (bytes: number): Buffer =>
       Buffer.from(sentence.repeat(Math.ceil(bytes / Buffer.byteLength(sentence))));
-    const large = lineOf(48e6);
+    const large = lineOf(112e6);
     const { stdout } = await cli([...tokenize, '--count'], { input: large });
     expect(Number(stdout)).toBe(count(sentence) * (large.length / Buffer.byteLength(sentence)));
     const growth =
       (await peakMegabytes([...tokenize, '--count'], large)) -
       (await peakMegabytes([...tokenize, '--count'], lineOf(12e6)));
-    // 36 MB more of input would be some 70 MB as a string. What grows is what the collector leaves for later.
-    expect(growth).toBeLessThan(36);
+    // 100 MB more of input would be as much again as a buffer, twice that as a string. What grows is what the collector
+    // leaves for later, up to 45 MB with Node.js 24.
+    expect(growth).toBeLessThan(80);
   });
 });
 
