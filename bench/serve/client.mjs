@@ -42,9 +42,10 @@ async function load({ url, path, connections, batch, seconds, texts, seed }) {
       const json = /** @type {any} */ (await answer.body.json());
       const ended = performance.now();
       if (answer.statusCode === 200 && json.data.length !== batch) throw new Error('an answer lacks vectors');
-      if (began < warmUntil || ended > until) continue;
+      if (ended < warmUntil || ended > until) continue;
       statuses[answer.statusCode] = (statuses[answer.statusCode] ?? 0) + 1;
-      if (answer.statusCode === 200) latencies.push(ended - began);
+      if (answer.statusCode !== 200) continue;
+      latencies.push(ended - began);
     }
   }
 
