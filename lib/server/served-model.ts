@@ -1,8 +1,8 @@
 /** A model as the server has it: its session, its tokenizer, what is in flight, and the names clients may call it by. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { readFile, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { EmbedOptions } from '../embed-options.js';
 import type { Embeddings } from '../embeddings.js';
@@ -13,8 +13,10 @@ import { type ResolvedTokenizer, resolveTokenizer } from '../models/resolve.js';
 import { Session } from '../session.js';
 import type { EmbeddingSessionOptions } from '../session-options.js';
 import { Tokenizer } from '../tokenizer.js';
+import { parseTokenizerJson } from '../tokenizer-json.js';
 import { RequestFailure } from './failures.js';
 import { TokenIdReader } from './token-ids.js';
+import { TokenSpans } from './token-spans.js';
 
 /** A model to serve: what to load, and the name clients ask for. */
 export interface ModelRequest {
@@ -29,6 +31,7 @@ export class ServedModel {
   readonly session: Session;
   readonly tokenizer: Tokenizer;
   readonly tokenIds: TokenIdReader;
+  readonly tokenSpans: TokenSpans;
   readonly info: SessionInfo;
   readonly files: ResolvedTokenizer;
   /** Of the weights. */
@@ -41,13 +44,14 @@ export class ServedModel {
   private constructor(
     name: string,
     maxQueue: number,
-    parts: Pick<ServedModel, 'session' | 'tokenizer' | 'tokenIds' | 'files' | 'modifiedAt' | 'bytes'>,
+    parts: Pick<ServedModel, 'session' | 'tokenizer' | 'tokenIds' | 'tokenSpans' | 'files' | 'modifiedAt' | 'bytes'>,
   ) {
     this.name = name;
     this.#maxQueue = maxQueue;
     this.session = parts.session;
     this.tokenizer = parts.tokenizer;
     this.tokenIds = parts.tokenIds;
+    this.tokenSpans = parts.tokenSpans;
     this.files = parts.files;
     this.modifiedAt = parts.modifiedAt;
     this.bytes = parts.bytes;
@@ -73,11 +77,14 @@ export class ServedModel {
         signal,
       });
       const tokenizer = await Tokenizer.fromDirectory(files.directory);
+      const path = join(files.directory, 'tokenizer.json');
+      const config = parseTokenizerJson(await readFile(path, 'utf8'), path);
       const { size, mtime } = await stat(session.info.modelFile);
       const served = new ServedModel(name, options.maxQueue ?? Infinity, {
         session,
         tokenizer,
-        tokenIds: await TokenIdReader.of(tokenizer, files.directory),
+        tokenIds: new TokenIdReader(tokenizer, config),
+        tokenSpans: new TokenSpans(config),
         files,
         modifiedAt: mtime,
         bytes: size,

@@ -6,9 +6,7 @@
  * another tokenizer (cl100k for OpenAI's models, say) would be embedded as other words; all but the shortest of such
  * sequences fail the comparison and are refused.
  */
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseTokenizerJson } from '../tokenizer-json.js';
+import type { NativeTokenizerConfig } from '../../types/binding.js';
 import type { Tokenizer } from '../tokenizer.js';
 import { RequestFailure } from './failures.js';
 
@@ -19,7 +17,8 @@ export class TokenIdReader {
   readonly #prefix: Int32Array;
   readonly #suffix: Int32Array;
 
-  private constructor(tokenizer: Tokenizer, config: ReturnType<typeof parseTokenizerJson>) {
+  /** @param config of the tokenizer */
+  constructor(tokenizer: Tokenizer, config: NativeTokenizerConfig) {
     this.#tokenizer = tokenizer;
     const tokens = new Map<number, string>();
     for (const [i, token] of config.vocabularyTokens.entries()) tokens.set(config.vocabularyIds[i] ?? -1, token);
@@ -28,11 +27,6 @@ export class TokenIdReader {
     this.#continuing = config.continuingSubwordPrefix;
     this.#prefix = config.prefixIds;
     this.#suffix = config.suffixIds;
-  }
-
-  static async of(tokenizer: Tokenizer, directory: string): Promise<TokenIdReader> {
-    const path = join(directory, 'tokenizer.json');
-    return new TokenIdReader(tokenizer, parseTokenizerJson(await readFile(path, 'utf8'), path));
   }
 
   /** The ids the tokenizer puts around a text, such as those of [CLS] and [SEP]. */

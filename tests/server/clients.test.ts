@@ -273,8 +273,17 @@ describe('@huggingface/inference and text-embeddings-inference', () => {
 
   test('/tokenize', async () => {
     const { json } = await post(`${running.url}/tokenize`, { inputs: ['Unaffordable!', 'x'] }, headers);
-    const [tokens] = json as [{ id: number; text: string; special: boolean; start: null; stop: null }[]];
-    expect(tokens.map(({ text }) => text)).toEqual(['[CLS]', 'un', '##af', '##ford', '##able', '!', '[SEP]']);
+    const [tokens] = json as [{ text: string; special: boolean; start: number | null; stop: number | null }[]];
+    expect(tokens.map(({ text }) => text)).toEqual(['[CLS]', 'Un', 'af', 'ford', 'able', '!', '[SEP]']);
+    expect(tokens.map(({ start, stop }) => [start, stop])).toEqual([
+      [null, null],
+      [0, 2],
+      [2, 4],
+      [4, 8],
+      [8, 12],
+      [12, 13],
+      [null, null],
+    ]);
     expect(tokens.map(({ special }) => special)).toEqual([true, false, false, false, false, false, true]);
     expect(tokens[0]).toEqual({ id: 101, text: '[CLS]', special: true, start: null, stop: null });
     const bare = await post(`${running.url}/tokenize`, { inputs: 'x', add_special_tokens: false }, headers);

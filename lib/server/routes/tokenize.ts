@@ -1,6 +1,6 @@
 /**
- * POST /tokenize: text-embeddings-inference's. The tokens of each text, nothing cut. `text` is what the vocabulary says;
- * `start` and `stop` are null, as that API allows: gteway's tokenizer does not keep where a token came from.
+ * POST /tokenize: text-embeddings-inference's. The tokens of each text, nothing cut, with the part of the text that each
+ * stands for and its place in bytes. Special tokens have no place, and their own spelling.
  */
 import { RequestFailure } from '../failures.js';
 import { plainTextsOf } from '../inputs.js';
@@ -30,14 +30,14 @@ interface Token {
   readonly id: number;
   readonly text: string;
   readonly special: boolean;
-  readonly start: null;
-  readonly stop: null;
+  readonly start: number | null;
+  readonly stop: number | null;
 }
 
 export const tokenizeRoute: Route = (app, { models, options }) => {
   app.post<{ Body: Body }>('/tokenize', { schema: { body } }, (request) => {
     const { inputs, add_special_tokens: addSpecialTokens = true, model: name } = request.body;
-    const { tokenizer, tokenIds } = models.find(name);
+    const { tokenizer, tokenIds, tokenSpans } = models.find(name);
     let left = mostTokens;
     return plainTextsOf('inputs', inputs, options.maxBatch).map((text): Token[] => {
       const encodeOptions = { addSpecialTokens, maxTokens: Infinity };
@@ -49,11 +49,22 @@ export const tokenizeRoute: Route = (app, { models, options }) => {
           `inputs have more than the ${mostTokens} tokens that fit into an answer`,
         );
       }
+      const tokens = tokenizer.tokens(text, encodeOptions);
       const last = ids.length - 1;
-      return tokenizer.tokens(text, encodeOptions).map((token, i) => {
+      const isSpecial = (i: number): boolean =>
+        addSpecialTokens && (i === 0 || i === last) && tokenIds.isSpecial(ids[i] ?? -1);
+      const spans = tokenSpans.of(
+        text,
+        tokens.filter((_, i) => !isSpecial(i)),
+      );
+      const bytes = Buffer.from(text);
+      let place = 0;
+      return tokens.map((token, i) => {
         const id = ids[i] ?? 0;
-        const special = addSpecialTokens && (i === 0 || i === last) && tokenIds.isSpecial(id);
-        return { id, text: token, special, start: null, stop: null };
+        const special = isSpecial(i);
+        const span = special ? undefined : spans[place++];
+        if (span === undefined) return { id, text: token, special, start: null, stop: null };
+        return { id, text: bytes.toString('utf8', span.start, span.stop), special, ...span };
       });
     });
   });
