@@ -71,10 +71,10 @@ function cosine(a, b) {
   return aa === 0 || bb === 0 ? 0 : ab / Math.sqrt(aa * bb);
 }
 
-function tokenElement({ id, text, special }, isBeyond) {
-  const isPiece = !special && text.startsWith('##');
+function tokenElement({ id, token, special }, isBeyond) {
+  const isPiece = !special && token.startsWith('##');
   const className = ['token', special && 'special', isBeyond && 'beyond'].filter(Boolean).join(' ');
-  return { isPiece, node: make('span', { text: isPiece ? text.slice(2) : text, className, title: `id ${id}` }) };
+  return { isPiece, node: make('span', { text: isPiece ? token.slice(2) : token, className, title: `id ${id}` }) };
 }
 
 /** The closing special token stays when a text is cut, so that the limit leaves room for one token less. */

@@ -43,13 +43,13 @@ describe('sessions of one model', () => {
     await using small = await Session.load(inject('fixture'), { threads: 1, maxQueue: 1 });
     await using large = await Session.load(inject('fixture'), { threads: 1, cache: { maxBytes: 2 ** 20 } });
     expect(small.stats().engine).toMatchObject({ sessions: 2, threads: large.stats().engine.threads });
-    const busy = small.run('busy '.repeat(400));
-    const refused = small.run('refused');
+    // Many, because a machine may finish one before the next is asked for.
+    const calls = Array.from({ length: 100 }, (_, i) => small.run(`${i} ${'busy '.repeat(400)}`));
     const served = large.run('served');
-    await expect(refused).rejects.toMatchObject({ code: 'ERR_OVERLOADED' });
+    const refused = (await Promise.allSettled(calls)).filter(({ status }) => status === 'rejected');
+    expect(refused[0]).toMatchObject({ reason: { code: 'ERR_OVERLOADED' } });
     expect(await served).toEqual(await small.run('served'));
-    await busy;
-    expect([small.stats().calls.rejected, large.stats().calls.rejected]).toEqual([1, 0]);
+    expect([small.stats().calls.rejected, large.stats().calls.rejected]).toEqual([refused.length, 0]);
     expect([small.stats().cache.entries, large.stats().cache.entries]).toEqual([0, 1]);
   });
 

@@ -273,8 +273,11 @@ describe('@huggingface/inference and text-embeddings-inference', () => {
 
   test('/tokenize', async () => {
     const { json } = await post(`${running.url}/tokenize`, { inputs: ['Unaffordable!', 'x'] }, headers);
-    const [tokens] = json as [{ text: string; special: boolean; start: number | null; stop: number | null }[]];
+    const [tokens] = json as [
+      { text: string; token: string; special: boolean; start: number | null; stop: number | null }[],
+    ];
     expect(tokens.map(({ text }) => text)).toEqual(['[CLS]', 'Un', 'af', 'ford', 'able', '!', '[SEP]']);
+    expect(tokens.map(({ token }) => token)).toEqual(['[CLS]', 'un', '##af', '##ford', '##able', '!', '[SEP]']);
     expect(tokens.map(({ start, stop }) => [start, stop])).toEqual([
       [null, null],
       [0, 2],
@@ -285,7 +288,14 @@ describe('@huggingface/inference and text-embeddings-inference', () => {
       [null, null],
     ]);
     expect(tokens.map(({ special }) => special)).toEqual([true, false, false, false, false, false, true]);
-    expect(tokens[0]).toEqual({ id: 101, text: '[CLS]', special: true, start: null, stop: null });
+    expect(tokens[0]).toEqual({
+      id: 101,
+      text: '[CLS]',
+      token: '[CLS]',
+      special: true,
+      start: null,
+      stop: null,
+    });
     const bare = await post(`${running.url}/tokenize`, { inputs: 'x', add_special_tokens: false }, headers);
     expect(bare.json).toHaveLength(1);
     expect((bare.json as object[][])[0]).toHaveLength(1);

@@ -1,6 +1,7 @@
 /**
  * POST /tokenize: text-embeddings-inference's. The tokens of each text, nothing cut, with the part of the text that each
- * stands for and its place in bytes. Special tokens have no place, and their own spelling.
+ * stands for and its place in bytes. Special tokens have no place, and their own spelling. `token` is gteway's addition:
+ * the vocabulary's spelling, which tells the pieces of a word.
  */
 import { RequestFailure } from '../failures.js';
 import { plainTextsOf } from '../inputs.js';
@@ -29,6 +30,7 @@ const mostTokens = 100_000;
 interface Token {
   readonly id: number;
   readonly text: string;
+  readonly token: string;
   readonly special: boolean;
   readonly start: number | null;
   readonly stop: number | null;
@@ -63,8 +65,8 @@ export const tokenizeRoute: Route = (app, { models, options }) => {
         const id = ids[i] ?? 0;
         const special = isSpecial(i);
         const span = special ? undefined : spans[place++];
-        if (span === undefined) return { id, text: token, special, start: null, stop: null };
-        return { id, text: bytes.toString('utf8', span.start, span.stop), special, ...span };
+        if (span === undefined) return { id, text: token, token, special, start: null, stop: null };
+        return { id, text: bytes.toString('utf8', span.start, span.stop), token, special, ...span };
       });
     });
   });
