@@ -44,8 +44,7 @@ async function load({ url, path, connections, batch, seconds, texts, seed }) {
       if (answer.statusCode === 200 && json.data.length !== batch) throw new Error('an answer lacks vectors');
       if (ended < warmUntil || ended > until) continue;
       statuses[answer.statusCode] = (statuses[answer.statusCode] ?? 0) + 1;
-      if (answer.statusCode !== 200) continue;
-      latencies.push(ended - began);
+      if (answer.statusCode === 200) latencies.push(ended - began);
     }
   }
 

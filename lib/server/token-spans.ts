@@ -60,7 +60,7 @@ const space = /\p{White_Space}/u;
 const punctuation = /[!-/:-@[-`{-~\p{P}]/u;
 const nonspacingMark = /\p{Mn}/gu;
 // Tabs and line ends are spaces and not removed. U+FFFD is what could not be decoded.
-const removed = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\0\uFFFD]/u;
+const removed = /(?![\t\n\r])[\p{Cc}\p{Cf}\p{Co}\p{Cs}\uFFFD]/u;
 const chinese = new RegExp(
   '[\u4E00-\u9FFF\u3400-\u4DBF\uF900-\uFAFF\\u{20000}-\\u{2A6DF}\\u{2A700}-\\u{2B73F}\\u{2B740}-\\u{2B81F}' +
     '\\u{2B820}-\\u{2CEAF}\\u{2F800}-\\u{2FA1F}]',
