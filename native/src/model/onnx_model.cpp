@@ -1,38 +1,21 @@
 #include "model/onnx_model.hpp"
 
-#include <bit>
-#include <cstring>
+#include <algorithm>
+#include <charconv>
 #include <deque>
 #include <limits>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/quoted.hpp"
+#include "model/external_data.hpp"
+#include "model/graph_budget.hpp"
 #include "model/protobuf.hpp"
 
 namespace gteway {
 namespace {
 
 [[noreturn]] void invalid(const std::string& reason) { throw Error(ErrorCode::kModelInvalid, reason); }
-
-// Bytes per element where the elements of `type` can be taken as they are; 0 for types no encoder's weights
-// have.
-size_t element_size(OnnxType type) {
-  switch (type) {
-    case OnnxType::kFloat:
-    case OnnxType::kInt32:
-      return 4;
-    case OnnxType::kInt64:
-    case OnnxType::kDouble:
-      return 8;
-    case OnnxType::kFloat16:
-    case OnnxType::kBfloat16:
-      return 2;
-    case OnnxType::kBool:
-      return 1;
-    case OnnxType::kUndefined:
-      return 0;
-  }
-  return 0;
-}
 
 // The field of TensorProto that lists elements of `type`.
 uint32_t list_of(OnnxType type) {
@@ -43,42 +26,66 @@ uint32_t list_of(OnnxType type) {
 
 class Parser {
  public:
-  Parser(std::span<const std::byte> bytes, std::shared_ptr<const void> owner)
-      : storage_(std::make_shared<Storage>()) {
-    storage_->owner = std::move(owner);
-    parse_model(bytes);
-    model_.file = storage_;
-  }
+  explicit Parser(std::shared_ptr<const File> file)
+      : file_(std::move(file)),
+        window_(*file_),
+        external_(file_->path(), file_->stop()),
+        storage_(std::make_shared<Storage>()) {}
 
-  OnnxModel take() { return std::move(model_); }
+  OnnxModel read() {
+    parse_model({0, file_->size()});
+    model_.files = external_.files();
+    model_.files.push_back(file_);
+    model_.memory = storage_;
+    return std::move(model_);
+  }
 
  private:
   struct Storage {
-    std::shared_ptr<const void> owner;
+    std::deque<std::string> names;
     std::deque<std::vector<std::byte>> tensors;  // those that the file does not have as plain bytes
   };
 
-  void parse_model(std::span<const std::byte> bytes) {
-    ProtobufReader reader(bytes);
+  // Everything that is kept passes one of these.
+  bool next(ProtobufReader& reader, ProtobufField& field) {
+    budget_.take_field();
+    return reader.next(field);
+  }
+  template <class T>
+  T& append(std::vector<T>& to, T value) {
+    // A vector that grows holds its elements up to three times; one that begins takes a block of its own.
+    budget_.take_bytes((to.empty() ? 32 : 0) + 2 * sizeof(T));
+    return to.emplace_back(std::move(value));
+  }
+  std::string_view text(const ProtobufField& field) {
+    const FileRange range = field.as_range();
+    if (range.length == 0) return {};
+    budget_.take_bytes(sizeof(std::string) +
+                       static_cast<size_t>(std::min<uint64_t>(range.length, SIZE_MAX / 2)));
+    return storage_->names.emplace_back(window_.text(range));
+  }
+
+  void parse_model(FileRange message) {
+    ProtobufReader reader(window_, message);
     bool has_graph = false;
-    for (ProtobufField field; reader.next(field);) {
+    for (ProtobufField field; next(reader, field);) {
       if (field.number == 7) {
         if (has_graph) invalid("it has two graphs");
         has_graph = true;
-        parse_graph(field.as_bytes());
+        parse_graph(field.as_range());
       } else if (field.number == 8) {
-        parse_opset(field.as_bytes());
+        parse_opset(field.as_range());
       }
     }
     if (!has_graph) invalid("it has no graph");
   }
 
-  void parse_opset(std::span<const std::byte> bytes) {
-    ProtobufReader reader(bytes);
+  void parse_opset(FileRange message) {
+    ProtobufReader reader(window_, message);
     std::string_view domain;
     int64_t version = 0;
-    for (ProtobufField field; reader.next(field);) {
-      if (field.number == 1) domain = field.as_text();
+    for (ProtobufField field; next(reader, field);) {
+      if (field.number == 1) domain = text(field);
       if (field.number == 2) version = field.as_integer();
     }
     if (!domain.empty() && domain != "ai.onnx") return;
@@ -86,25 +93,26 @@ class Parser {
     model_.opset = version;
   }
 
-  void parse_graph(std::span<const std::byte> bytes) {
-    ProtobufReader reader(bytes);
-    for (ProtobufField field; reader.next(field);) {
+  void parse_graph(FileRange message) {
+    ProtobufReader reader(window_, message);
+    for (ProtobufField field; next(reader, field);) {
       switch (field.number) {
         case 1:
-          model_.nodes.push_back(parse_node(field.as_bytes()));
+          append(model_.nodes, parse_node(field.as_range()));
           break;
         case 5: {
-          OnnxTensor tensor = parse_tensor(field.as_bytes());
+          OnnxTensor tensor = parse_tensor(field.as_range());
           const std::string_view name = tensor.name;
+          budget_.take_bytes(2 * sizeof(OnnxTensor));
           if (!model_.initializers.emplace(name, std::move(tensor)).second)
-            invalid("it has two initializers named '" + std::string(name) + "'");
+            invalid("it has two initializers named " + quoted(name));
           break;
         }
         case 11:
-          model_.inputs.push_back(parse_port(field.as_bytes()));
+          append(model_.inputs, parse_port(field.as_range()));
           break;
         case 12:
-          model_.outputs.push_back(parse_port(field.as_bytes()));
+          append(model_.outputs, parse_port(field.as_range()));
           break;
         case 15:
           invalid("it has sparse initializers");
@@ -114,28 +122,28 @@ class Parser {
     }
   }
 
-  OnnxNode parse_node(std::span<const std::byte> bytes) {
+  OnnxNode parse_node(FileRange message) {
     OnnxNode node;
-    ProtobufReader reader(bytes);
-    for (ProtobufField field; reader.next(field);) {
+    ProtobufReader reader(window_, message);
+    for (ProtobufField field; next(reader, field);) {
       switch (field.number) {
         case 1:
-          node.inputs.push_back(field.as_text());
+          append(node.inputs, text(field));
           break;
         case 2:
-          node.outputs.push_back(field.as_text());
+          append(node.outputs, text(field));
           break;
         case 3:
-          node.name = field.as_text();
+          node.name = text(field);
           break;
         case 4:
-          node.op = field.as_text();
+          node.op = text(field);
           break;
         case 5:
-          node.attributes.push_back(parse_attribute(field.as_bytes()));
+          append(node.attributes, parse_attribute(field.as_range()));
           break;
         case 7:
-          node.domain = field.as_text();
+          node.domain = text(field);
           break;
         default:
           break;
@@ -144,13 +152,13 @@ class Parser {
     return node;
   }
 
-  OnnxAttribute parse_attribute(std::span<const std::byte> bytes) {
+  OnnxAttribute parse_attribute(FileRange message) {
     OnnxAttribute attribute;
-    ProtobufReader reader(bytes);
-    for (ProtobufField field; reader.next(field);) {
+    ProtobufReader reader(window_, message);
+    for (ProtobufField field; next(reader, field);) {
       switch (field.number) {
         case 1:
-          attribute.name = field.as_text();
+          attribute.name = text(field);
           break;
         case 2:
           attribute.number = field.as_float();
@@ -159,10 +167,10 @@ class Parser {
           attribute.integer = field.as_integer();
           break;
         case 4:
-          attribute.text = field.as_text();
+          attribute.text = text(field);
           break;
         case 5:
-          attribute.tensor = parse_tensor(field.as_bytes());
+          attribute.tensor = parse_tensor(field.as_range());
           break;
         case 6:
         case 11:
@@ -179,24 +187,32 @@ class Parser {
   }
 
   // Repeated numbers come one by one or packed.
-  static void append_integers(const ProtobufField& field, std::vector<int64_t>& to) {
+  void append_integers(const ProtobufField& field, std::vector<int64_t>& to) {
     if (field.wire != ProtobufField::Wire::kBytes) {
-      to.push_back(field.as_integer());
+      append(to, field.as_integer());
       return;
     }
-    for (ProtobufReader packed(field.bytes); !packed.done();)
-      to.push_back(static_cast<int64_t>(packed.varint()));
+    for (ProtobufReader packed(window_, field.range); !packed.done();)
+      append(to, static_cast<int64_t>(packed.varint()));
   }
 
-  OnnxTensor parse_tensor(std::span<const std::byte> bytes) {
+  // What TensorProto says about its elements.
+  struct Elements {
+    std::optional<FileRange> raw;   // of raw_data, or of one packed list of floats, which is the same
+    std::vector<std::byte> typed;   // of float_data, double_data in other forms
+    std::vector<int64_t> integers;  // of int32_data, int64_data
+    uint32_t list = 0;              // the field that a list came from
+    bool is_external = false;
+    std::string_view location;  // of external data
+    uint64_t offset = 0;
+    std::optional<uint64_t> length;
+  };
+
+  OnnxTensor parse_tensor(FileRange message) {
     OnnxTensor tensor;
-    std::optional<std::span<const std::byte>> raw;
-    std::vector<std::byte> typed;   // elements of float_data, double_data
-    std::vector<int64_t> integers;  // elements of int32_data, int64_data
-    uint32_t list = 0;              // the field that typed or integers came from
-    bool external = false;
-    ProtobufReader reader(bytes);
-    for (ProtobufField field; reader.next(field);) {
+    Elements elements;
+    ProtobufReader reader(window_, message);
+    for (ProtobufField field; next(reader, field);) {
       switch (field.number) {
         case 1:
           append_integers(field, tensor.dims);
@@ -206,52 +222,73 @@ class Parser {
           break;
         case 4:
         case 10:
-          append_numbers(field, typed);
-          list = field.number;
+          append_numbers(field, elements);
+          elements.list = field.number;
           break;
         case 5:
         case 7:
-          append_integers(field, integers);
-          list = field.number;
+          append_integers(field, elements.integers);
+          elements.list = field.number;
           break;
         case 8:
-          tensor.name = field.as_text();
+          tensor.name = text(field);
           break;
         case 9:
-          if (raw) invalid("tensor '" + std::string(tensor.name) + "' has its data twice");
-          raw = field.as_bytes();
+          if (elements.raw) invalid("tensor " + quoted(tensor.name) + " has its data twice");
+          elements.raw = field.as_range();
           break;
         case 13:
-          external = true;
+          parse_external(field.as_range(), elements);
           break;
         case 14:
-          external = external || field.as_integer() != 0;
+          elements.is_external = elements.is_external || field.as_integer() != 0;
           break;
         default:
           break;
       }
     }
-    if (list != 0 && element_size(tensor.type) != 0 && list != list_of(tensor.type))
-      invalid("tensor '" + std::string(tensor.name) + "' has its elements in the list of another type");
-    place(tensor, raw, typed, integers, external);
+    place(tensor, elements);
     return tensor;
   }
 
-  static void append_numbers(const ProtobufField& field, std::vector<std::byte>& to) {
-    if (field.wire == ProtobufField::Wire::kBytes) {
-      to.insert(to.end(), field.bytes.begin(), field.bytes.end());
+  void append_numbers(const ProtobufField& field, Elements& to) {
+    const bool is_packed = field.wire == ProtobufField::Wire::kBytes;
+    if (is_packed && !to.raw && to.typed.empty()) {
+      to.raw = field.range;
       return;
     }
     const size_t size = field.wire == ProtobufField::Wire::kFixed32   ? 4
                         : field.wire == ProtobufField::Wire::kFixed64 ? 8
                                                                       : 0;
-    if (size == 0) invalid("a tensor has numbers of an unexpected wire type");
-    for (size_t i = 0; i < size; ++i) to.push_back(static_cast<std::byte>(field.value >> (8 * i)));
+    if (size == 0) invalid("a tensor has its numbers in several lists, or of an unexpected wire type");
+    for (size_t i = 0; i < size; ++i) append(to.typed, static_cast<std::byte>(field.value >> (8 * i)));
   }
 
-  void place(OnnxTensor& tensor, const std::optional<std::span<const std::byte>>& raw,
-             std::vector<std::byte>& typed, const std::vector<int64_t>& integers, bool external) {
-    const std::string name = "tensor '" + std::string(tensor.name) + "'";
+  // One entry of a map of strings.
+  void parse_external(FileRange message, Elements& to) {
+    to.is_external = true;
+    std::string_view key, value;
+    ProtobufReader reader(window_, message);
+    for (ProtobufField field; next(reader, field);) {
+      if (field.number == 1) key = text(field);
+      if (field.number == 2) value = text(field);
+    }
+    if (key == "location") to.location = value;
+    if (key == "offset") to.offset = number_in(key, value);
+    if (key == "length") to.length = number_in(key, value);
+  }
+
+  static uint64_t number_in(std::string_view key, std::string_view digits) {
+    uint64_t number = 0;
+    const char* const end = digits.data() + digits.size();
+    const auto [stopped, error] = std::from_chars(digits.data(), end, number);
+    if (digits.empty() || error != std::errc() || stopped != end)
+      invalid("the " + std::string(key) + " of external data, " + quoted(digits) + ", is no number");
+    return number;
+  }
+
+  void place(OnnxTensor& tensor, Elements& from) {
+    const std::string name = "tensor " + quoted(tensor.name);
     size_t elements = 1;
     for (const int64_t dimension : tensor.dims) {
       if (dimension < 0) invalid(name + " has a negative dimension");
@@ -261,48 +298,64 @@ class Parser {
       elements *= size;
     }
     tensor.elements = elements;
-    if (external) {
-      tensor.reason = "lies in an external data file";
-      return;
-    }
-    const size_t element = element_size(tensor.type);
+    const size_t element = element_bytes(tensor.type);
     if (element == 0) {
       tensor.reason = "has an element type that no encoder's weights have (" +
                       std::to_string(static_cast<int32_t>(tensor.type)) + " in ONNX's numbering)";
       return;
     }
-    if (static_cast<int>(raw.has_value()) + static_cast<int>(!typed.empty()) +
-            static_cast<int>(!integers.empty()) >
+    if (from.list != 0 && from.list != list_of(tensor.type))
+      invalid(name + " has its elements in the list of another type");
+    if (static_cast<int>(from.raw.has_value()) + static_cast<int>(!from.typed.empty()) +
+            static_cast<int>(!from.integers.empty()) + static_cast<int>(from.is_external) >
         1)
       invalid(name + " has its data twice");
-    std::span<const std::byte> data;
-    if (raw) {
-      data = *raw;
-    } else {
-      if (!integers.empty()) narrow(integers, element, typed);
-      data = storage_->tensors.emplace_back(std::move(typed));
+    if (from.is_external) return place_external(tensor, from, element);
+    if (from.raw) {
+      check_bytes(name, from.raw->length, elements * element);
+      tensor.file = file_.get();
+      tensor.offset = from.raw->offset;
+      return;
     }
-    if (data.size() != elements * element)
-      invalid(name + " has " + std::to_string(data.size()) + " bytes, its shape wants " +
-              std::to_string(elements * element));
+    if (!from.integers.empty()) narrow(from.integers, element, from.typed);
+    check_bytes(name, from.typed.size(), elements * element);
     static constexpr std::byte kNothing{};
-    tensor.data = data.empty() ? &kNothing : data.data();
+    tensor.data = &kNothing;
+    if (!from.typed.empty()) tensor.data = storage_->tensors.emplace_back(std::move(from.typed)).data();
+  }
+
+  void place_external(OnnxTensor& tensor, const Elements& from, size_t element) {
+    const File* const file = external_.open(std::string(from.location), tensor.reason);
+    if (file == nullptr) return;
+    const uint64_t wanted = tensor.elements * element;
+    if (from.length) check_bytes("tensor " + quoted(tensor.name), *from.length, wanted);
+    if (from.offset > file->size() || wanted > file->size() - from.offset)
+      invalid("tensor " + quoted(tensor.name) + " lies outside of " + file->path() + ", which has " +
+              std::to_string(file->size()) + " bytes");
+    tensor.file = file;
+    tensor.offset = from.offset;
+  }
+
+  static void check_bytes(const std::string& name, uint64_t has, uint64_t wants) {
+    if (has != wants)
+      invalid(name + " has " + std::to_string(has) + " bytes, its shape wants " + std::to_string(wants));
   }
 
   // int32_data holds the bits of smaller types as well.
-  static void narrow(const std::vector<int64_t>& integers, size_t element, std::vector<std::byte>& to) {
+  void narrow(const std::vector<int64_t>& integers, size_t element, std::vector<std::byte>& to) {
+    budget_.take_bytes(integers.size() * element);
     to.reserve(integers.size() * element);
     for (const int64_t value : integers)
       for (size_t i = 0; i < element; ++i)
         to.push_back(static_cast<std::byte>(static_cast<uint64_t>(value) >> (8 * i)));
   }
 
-  OnnxPort parse_port(std::span<const std::byte> bytes) {
+  OnnxPort parse_port(FileRange message) {
     OnnxPort port;
-    ProtobufReader reader(bytes);
-    for (ProtobufField field; reader.next(field);) {
-      if (field.number == 1) port.name = field.as_text();
-      if (field.number == 2) parse_type(field.as_bytes(), port);
+    ProtobufReader reader(window_, message);
+    for (ProtobufField field; next(reader, field);) {
+      if (field.number == 1) port.name = text(field);
+      if (field.number == 2) parse_type(field.as_range(), port);
     }
     return port;
   }
@@ -311,28 +364,32 @@ class Parser {
     ProtobufReader type(bytes);
     for (ProtobufField field; type.next(field);) {
       if (field.number != 1) continue;
-      ProtobufReader tensor(field.as_bytes());
-      for (ProtobufField part; tensor.next(part);) {
+      ProtobufReader tensor(window_, field.as_range());
+      for (ProtobufField part; next(tensor, part);) {
         if (part.number == 1) port.type = static_cast<OnnxType>(part.as_integer());
-        if (part.number == 2) parse_shape(part.as_bytes(), port);
+        if (part.number == 2) parse_shape(part.as_range(), port);
       }
     }
   }
 
   static void parse_shape(std::span<const std::byte> bytes, OnnxPort& port) {
     port.has_shape = true;
-    ProtobufReader shape(bytes);
-    for (ProtobufField field; shape.next(field);) {
+    ProtobufReader shape(window_, message);
+    for (ProtobufField field; next(shape, field);) {
       if (field.number != 1) continue;
       std::optional<int64_t> size;
-      ProtobufReader dimension(field.as_bytes());
-      for (ProtobufField part; dimension.next(part);)
+      ProtobufReader dimension(window_, field.as_range());
+      for (ProtobufField part; next(dimension, part);)
         if (part.number == 1) size = part.as_integer();
-      port.dims.push_back(size);
+      append(port.dims, size);
     }
   }
 
-  std::shared_ptr<Storage> storage_;
+  const std::shared_ptr<const File> file_;
+  FileWindow window_;
+  ExternalData external_;
+  GraphBudget budget_;
+  const std::shared_ptr<Storage> storage_;
   OnnxModel model_;
 };
 
@@ -344,19 +401,27 @@ const OnnxAttribute* OnnxNode::attribute(std::string_view wanted) const noexcept
   return nullptr;
 }
 
-OnnxModel parse_onnx(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,
-                     const std::string& path) {
+OnnxModel read_onnx(std::shared_ptr<const File> file) {
+  const std::string path = file->path();
   try {
-    return Parser(bytes, std::move(owner)).take();
+    return Parser(std::move(file)).read();
   } catch (const Error& error) {
-    throw Error(error.code, path + " is not an ONNX model: " + error.what());
+    if (error.code == ErrorCode::kAborted) throw;
+    throw Error(
+        error.code,
+        path + (error.code == ErrorCode::kModelInvalid ? " is not an ONNX model: " : ": ") + error.what());
   }
 }
 
-OnnxModel read_onnx(const std::string& path) {
-  std::shared_ptr<const MappedFile> file = MappedFile::open(path);
-  const std::span<const std::byte> bytes = file->bytes();
-  return parse_onnx(bytes, std::move(file), path);
+std::vector<std::string> external_data_paths(const std::string& path) {
+  std::vector<std::string> paths;
+  try {
+    for (const std::shared_ptr<const File>& file : read_onnx(File::open(path)).files)
+      if (file->path() != path) paths.push_back(file->path());
+  } catch (const Error&) {
+    paths.clear();
+  }
+  return paths;
 }
 
 }  // namespace gteway

@@ -1,6 +1,4 @@
 // Reads the encoder off the term of the graph's output: from the last LayerNorm back to the embeddings.
-#include "model/onnx_encoder.hpp"
-
 #include <algorithm>
 #include <array>
 #include <string_view>
@@ -8,6 +6,7 @@
 
 #include "base/error.hpp"
 #include "model/graph/evaluator.hpp"
+#include "model/onnx_encoder.hpp"
 #include "model/onnx_model.hpp"
 
 namespace gteway {
