@@ -145,7 +145,7 @@ std::unique_ptr<Engine> make_encoder(std::shared_ptr<const PackedEncoder> packed
 }
 
 std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options,
-                                     const StopSignal& stop) {
+                                     const StopFlag& stop) {
   return make_encoder(pack_encoder(weights, options.dtype, options.threads, stop), options);
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/stop_signal.hpp"
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "model/encoder_weights.hpp"
 
@@ -32,7 +32,7 @@ class PackedEncoder;
 // kAborted once each thread has packed at most one more piece (some 128 columns of a matrix) behind `stop`,
 // and what Tensor::read throws.
 std::shared_ptr<const PackedEncoder> pack_encoder(const EncoderWeights& weights, std::string_view dtype,
-                                                  size_t threads, const StopSignal& stop = StopSignal());
+                                                  size_t threads, const StopFlag& stop = StopFlag());
 
 // Bytes that a packed encoder holds.
 size_t packed_bytes(const PackedEncoder& packed) noexcept;
@@ -43,6 +43,6 @@ std::unique_ptr<Engine> make_encoder(std::shared_ptr<const PackedEncoder> packed
 
 // Both at once.
 std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options,
-                                     const StopSignal& stop = StopSignal());
+                                     const StopFlag& stop = StopFlag());
 
 }  // namespace gteway

@@ -20,18 +20,20 @@ double least_cosine(std::string_view dtype) {
 
 }  // namespace
 
-std::unique_ptr<Engine> load_encoder(const EngineOptions& options, StopSignal& stop) {
+std::unique_ptr<Engine> load_encoder(const EngineOptions& options) {
   const EncoderWeights weights = read_encoder(options.model_path, options.config_path);
   std::unique_ptr<Engine> engine = make_encoder(
       weights,
-      {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens}, stop);
-  check_encoder(*engine, weights, options.dtype, stop);
+      {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens},
+      *options.stop);
+  check_encoder(*engine, weights, options.dtype, *options.stop);
   return_freed_memory();
   return engine;
 }
 
-void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype, StopSignal& stop) {
-  const StopSignal::Callback end_engine(stop, [&engine] { engine.terminate(); });
+void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype,
+                   const StopFlag& stop) {
+  const StopFlag::Callback end_engine(stop, [&engine] { engine.terminate(); });
   const double cosine = least_cosine_to_reference(engine, weights, stop);
   const double least = least_cosine(dtype);
   if (cosine >= least) return;

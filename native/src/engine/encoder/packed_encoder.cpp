@@ -97,14 +97,14 @@ void read_columns(const Linear& layer, size_t first, size_t count, float scale, 
 }
 
 // Runs all jobs on `threads` threads; throws the first exception of one, or Error{kAborted} soon after `stop`.
-void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads, const StopSignal& stop) {
+void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads, const StopFlag& stop) {
   std::atomic<size_t> next = 0;
   std::mutex mutex;
   std::optional<Error> failure;
   const auto work = [&]() noexcept {
     try {
       for (size_t i = next++; i < jobs.size(); i = next++) {
-        stop.throw_if_requested();
+        stop.throw_if_stopped();
         jobs[i]();
       }
     } catch (...) {
@@ -131,7 +131,7 @@ void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads, co
 }  // namespace
 
 PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dtype_, size_t threads,
-                             const StopSignal& stop, const kernels::EncoderKernels& set)
+                             const StopFlag& stop, const kernels::EncoderKernels& set)
     : config(weights.config), dtype(dtype_) {
   if (const std::optional<std::string> reason = encoder_unavailable(config, dtype))
     throw Error(ErrorCode::kModelUnsupported, "the encoder cannot run this model: " + *reason);
@@ -252,7 +252,7 @@ std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std:
 }
 
 std::shared_ptr<const PackedEncoder> pack_encoder(const EncoderWeights& weights, std::string_view dtype,
-                                                  size_t threads, const StopSignal& stop) {
+                                                  size_t threads, const StopFlag& stop) {
   return std::make_shared<const PackedEncoder>(weights, dtype, threads, stop);
 }
 

@@ -36,7 +36,7 @@ class PackedEncoder {
  public:
   // See pack_encoder(). For the kernels in use unless tests name others.
   PackedEncoder(const EncoderWeights& weights, std::string_view dtype, size_t threads,
-                const StopSignal& stop = StopSignal(),
+                const StopFlag& stop = StopFlag(),
                 const kernels::EncoderKernels& set = kernels::encoder_kernels());
 
   EncoderConfig config;
