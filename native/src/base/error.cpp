@@ -39,6 +39,14 @@ std::string_view error_code_name(ErrorCode code) noexcept {
   return "ERR_INTERNAL";
 }
 
+Error copy_of(const Error& error) noexcept {
+  try {
+    return error;
+  } catch (const std::bad_alloc&) {
+    return Error(ErrorCode::kOutOfMemory, Literal("out of memory"));
+  }
+}
+
 Error current_error() noexcept {
   try {
     try {

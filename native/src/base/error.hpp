@@ -30,7 +30,8 @@ enum class ErrorCode {
 // "ERR_MODEL_INVALID" and so on: what JavaScript sees as `error.code`.
 std::string_view error_code_name(ErrorCode code) noexcept;
 
-// Text that is part of the program: an Error made of it needs no memory, so it can be made when there is none.
+// Text that is part of the program: an Error made of it needs no memory, so it can be made when there is
+// none.
 struct Literal {
   explicit consteval Literal(const char* words) : text(words) {}
   const char* text;
@@ -53,5 +54,8 @@ class Error : public std::exception {
 // The exception being handled, as an Error; kOutOfMemory where it cannot be copied, kInternal where it is of
 // a type we do not know. Call inside a catch block.
 Error current_error() noexcept;
+
+// A copy; kOutOfMemory where there is no memory for one.
+Error copy_of(const Error& error) noexcept;
 
 }  // namespace gteway

@@ -96,7 +96,8 @@ void read_columns(const Linear& layer, size_t first, size_t count, float scale, 
     for (float& value : to) value *= scale;
 }
 
-// Runs all jobs on `threads` threads; throws the first exception of one, or Error{kAborted} soon after `stop`.
+// Runs all jobs on `threads` threads; throws the first exception of one, or Error{kAborted} soon after
+// `stop`.
 void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads, const StopFlag& stop) {
   std::atomic<size_t> next = 0;
   std::mutex mutex;

@@ -128,8 +128,8 @@ std::vector<double> reference_encode(const EncoderWeights& weights, std::span<co
   Matrix x = embed(weights, ids);
   normalize(x, weights.embedding_norm, config.layer_norm_epsilon);
   for (const EncoderLayer& layer : weights.layers) {
-    const Matrix context =
-        attention(linear(x, layer.query, stop), linear(x, layer.key, stop), linear(x, layer.value, stop), config);
+    const Matrix context = attention(linear(x, layer.query, stop), linear(x, layer.key, stop),
+                                     linear(x, layer.value, stop), config);
     add(x, linear(context, layer.attention_output, stop));
     normalize(x, layer.attention_norm, config.layer_norm_epsilon);
 

@@ -75,7 +75,8 @@ Library* open(const std::string& path) {
 }  // namespace
 
 const Library& open_library(const std::string& path) {
-  static std::mutex& mutex = *new std::mutex;  // never destroyed: a model may be loading while the process exits
+  static std::mutex& mutex =
+      *new std::mutex;  // never destroyed: a model may be loading while the process exits
   const std::lock_guard lock(mutex);
   const Library* current = opened.load(std::memory_order_acquire);
   if (current == nullptr) {

@@ -25,8 +25,8 @@ namespace {
 constexpr size_t kCpuBatchTokens = 256;
 constexpr size_t kGpuBatchTokens = 16384;
 
-// Throws Error{kAborted} where `stop` is requested meanwhile, as soon as ONNX Runtime looks: between the steps of
-// its optimiser and between the weights it packs, but not while it parses the file.
+// Throws Error{kAborted} where `stop` is requested meanwhile, as soon as ONNX Runtime looks: between the
+// steps of its optimiser and between the weights it packs, but not while it parses the file.
 SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAProviderOptionsV2* cuda,
                         const StopFlag& stop) {
   OrtSessionOptions* raw_options = nullptr;
