@@ -1,6 +1,8 @@
 // Who is next, without threads: tasks are taken one after the other.
 #include "scheduler/work_queue.hpp"
 
+#include <deque>
+
 #include "scheduler/fake_engine.hpp"
 
 namespace gteway {
