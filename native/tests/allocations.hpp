@@ -5,7 +5,8 @@
 
 namespace gteway::test {
 
-// Numbers allocations from 1 on, those of all threads together, and lets the one numbered `failing` fail; 0: none.
+// Numbers allocations from 1 on, those of all threads together, and lets the one numbered `failing` fail; 0:
+// none.
 void begin_counting(size_t failing) noexcept;
 // How many there have been.
 size_t allocations() noexcept;
@@ -13,8 +14,8 @@ size_t allocations() noexcept;
 // Allocations that have not been freed, counted or not.
 ptrdiff_t live_allocations() noexcept;
 
-// While it lives, whether this thread's allocations count and may fail: those of the library do, a test's own do
-// not. A thread begins with counting.
+// While it lives, whether this thread's allocations count and may fail: those of the library do, a test's own
+// do not. A thread begins with counting.
 class CountingScope {
  public:
   explicit CountingScope(bool counts) noexcept;

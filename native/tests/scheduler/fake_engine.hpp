@@ -49,7 +49,7 @@ struct FakeDevice {
 
 // Rows, of pooling kMean and kCls, say what they were made of: [number of tokens, first id, sum of ids, 1];
 // of kNone, for each token: [number of tokens, its id, its place, 1].
-class FakeEngine final : public Engine {
+class FakeEngine : public Engine {
  public:
   static constexpr size_t kDimensions = 4;
   // Ids of words: "bad" makes embed() throw, "nan" makes the row NaN.

@@ -38,7 +38,8 @@ class Life {
  public:
   Life(const EncoderWeights& weights, std::shared_ptr<const Tokenizer> tokenizer, size_t failing) {
     test::begin_counting(failing);
-    const auto make = [&weights](std::vector<Fallback>& fallbacks, const std::shared_ptr<const StopFlag>& stop) {
+    const auto make = [&weights](std::vector<Fallback>& fallbacks,
+                                 const std::shared_ptr<const StopFlag>& stop) {
       fallbacks.push_back({"something better, said in words", "that was not to be had on this machine"});
       auto engine = make_encoder(weights, {.dtype = "fp32", .threads = 2}, *stop);
       check_encoder(*engine, weights, "fp32", *stop);
@@ -46,12 +47,13 @@ class Life {
     };
     try {
       const test::Counted by_the_library;
-      client_ = connect("out of memory", 2, make, kOptions, std::move(tokenizer), [this](const Loaded& loaded) {
-        const test::Uncounted by_the_test;
-        const std::lock_guard lock(mutex_);
-        if (loaded.error) failures_.push_back(loaded.error->code);
-        loaded_.set_value(!loaded.error.has_value());
-      });
+      client_ =
+          connect("out of memory", 2, make, kOptions, std::move(tokenizer), [this](const Loaded& loaded) {
+            const test::Uncounted by_the_test;
+            const std::lock_guard lock(mutex_);
+            if (loaded.error) failures_.push_back(loaded.error->code);
+            loaded_.set_value(!loaded.error.has_value());
+          });
     } catch (...) {
       failures_.push_back(current_error().code);
       return;
@@ -150,7 +152,9 @@ class Life {
   std::unique_ptr<Client> client_;
 };
 
-TEST("out of memory: whichever allocation of a session's life fails, its call is told, and the next is served") {
+TEST(
+    "out of memory: whichever allocation of a session's life fails, its call is told, and the next is "
+    "served") {
   const test::Uncounted by_the_test;
   const test::RandomEncoder model(kTiny, true);
   const auto tokenizer = fake_tokenizer();
@@ -183,8 +187,8 @@ TEST("out of memory: whichever allocation of a session's life fails, its call is
     if (failing > 0) CHECK(test::live_allocations() <= live);
   }
   CHECK_EQ(expected.size(), kTiny.hidden);
-  CHECK(unserved > 0);         // where loading itself failed
-  CHECK(unserved < failing);   // and where it did not
+  CHECK(unserved > 0);        // where loading itself failed
+  CHECK(unserved < failing);  // and where it did not
 }
 
 }  // namespace

@@ -266,6 +266,35 @@ TEST("scheduler: bytes are bounded too") {
   CHECK(first.get().result.has_value());
 }
 
+TEST("scheduler: token rows count as bytes in flight, first by a bound and then by their number") {
+  Fixture fixture(1, {.max_queue = 100, .max_queue_bytes = 100});
+  fixture.device->shut();
+  // Five bytes, five tokens of 16 bytes: less than 7 × 16, what two special tokens and a token a byte would
+  // be.
+  auto first = fixture.submit(1, {"a b c"}, {.pooling = Pooling::kNone});
+  CHECK_EQ(fixture.client->stats().bytes_in_flight, 5u + 7 * 16);
+  auto waits = fixture.submit(2, {std::string(15, 'a')}, {.wait = true});
+  fixture.device->wait_until_busy();
+  CHECK_EQ(fixture.client->stats().bytes_in_flight, 100u);
+  CHECK_EQ(fixture.client->stats().calls_waiting, 0u);
+  CHECK_THROWS(Error, fixture.submit(3, {"a"}), "maxQueueBytes (100)");
+  fixture.device->let_go();
+  CHECK_EQ(first.get().result->values(), 5u * 4);
+  CHECK(waits.get().result.has_value());
+  CHECK_EQ(fixture.client->stats().bytes_in_flight, 0u);
+}
+
+TEST("scheduler: a number that is in flight is refused, and its call is none the worse for it") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a b"});
+  fixture.device->wait_until_busy();
+  CHECK_THROWS(Error, fixture.submit(1, {"a"}), "call 1 is in flight already");
+  fixture.device->let_go();
+  CHECK_EQ(value_at(*first.get().result, 0), 4.0F);
+  CHECK(fixture.submit(1, {"a"}).get().result.has_value());
+}
+
 TEST("scheduler: an idle client's call is admitted whatever its size") {
   Fixture fixture(2, {.max_queue = 3, .max_queue_bytes = 3});
   CHECK(fixture.submit(1, std::vector<std::string>(50, "a")).get().result.has_value());
@@ -507,6 +536,90 @@ TEST("scheduler: a failed load is told to every client, and their calls end with
     client->close([&closed] { closed.set_value(); });
     closed.get_future().get();
   }
+}
+
+TEST("scheduler: closing while the engine is being loaded stops the loading, and says so at once") {
+  std::promise<void> loading, closed;
+  auto scheduler = std::make_shared<Scheduler>(
+      2, [&](std::vector<Fallback>&, const std::shared_ptr<const StopFlag>& stop) -> std::unique_ptr<Engine> {
+        std::promise<void> stopped;
+        const StopFlag::Callback tell(*stop, [&stopped] { stopped.set_value(); });
+        loading.set_value();
+        stopped.get_future().get();  // would wait for ever
+        stop->throw_if_stopped();
+        return nullptr;
+      });
+  std::promise<Loaded> told;
+  auto client = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                [&told](const Loaded& loaded) { told.set_value(loaded); });
+  auto call = submit(*client, 1, {"a"});
+  loading.get_future().get();
+  client->close([&closed] { closed.set_value(); });
+  CHECK(told.get_future().get().error->code == ErrorCode::kClosed);
+  check_code(call.get(), ErrorCode::kClosed);
+  closed.get_future().get();
+}
+
+TEST("scheduler: who leaves while the engine is being loaded is told at once, and the others get it") {
+  std::promise<void> go;
+  auto device = std::make_shared<FakeDevice>();
+  auto scheduler = std::make_shared<Scheduler>(
+      1, [&](std::vector<Fallback>&, const std::shared_ptr<const StopFlag>& stop) -> std::unique_ptr<Engine> {
+        go.get_future().get();
+        CHECK(!stop->stopped());
+        return std::make_unique<FakeEngine>(CostModel{.padded = false, .max_batch_tokens = 64}, device);
+      });
+  std::promise<Loaded> leaving_told, staying_told;
+  std::promise<void> closed;
+  auto leaving = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                 [&](const Loaded& loaded) { leaving_told.set_value(loaded); });
+  auto staying = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                 [&](const Loaded& loaded) { staying_told.set_value(loaded); });
+  leaving->close([&closed] { closed.set_value(); });
+  CHECK(leaving_told.get_future().get().error->code == ErrorCode::kClosed);
+  closed.get_future().get();
+  go.set_value();
+  CHECK(!staying_told.get_future().get().error.has_value());
+  CHECK(submit(*staying, 1, {"a"}).get().result.has_value());
+}
+
+// Its end takes as long as somebody wants.
+class SlowToEnd final : public FakeEngine {
+ public:
+  SlowToEnd(std::shared_ptr<FakeDevice> device, std::promise<void>& ending, std::shared_future<void> go)
+      : FakeEngine({.padded = false, .max_batch_tokens = 64}, std::move(device)),
+        ending_(ending),
+        go_(std::move(go)) {}
+  ~SlowToEnd() override {
+    ending_.set_value();
+    go_.wait();
+  }
+
+ private:
+  std::promise<void>& ending_;
+  const std::shared_future<void> go_;
+};
+
+TEST("scheduler: statistics are there while an engine takes its time to end, and closed comes behind it") {
+  std::promise<void> ending, go, closed;
+  auto device = std::make_shared<FakeDevice>();
+  auto scheduler = std::make_shared<Scheduler>(
+      1, [&, wait = go.get_future().share()](std::vector<Fallback>&, const auto&) -> std::unique_ptr<Engine> {
+        return std::make_unique<SlowToEnd>(device, ending, wait);
+      });
+  auto client = Client::connect(scheduler, kRoomy, fake_tokenizer(), [](const Loaded&) {});
+  CHECK(submit(*client, 1, {"a"}).get().result.has_value());
+  client->close([&closed] { closed.set_value(); });
+  ending.get_future().get();
+  // In a thread of its own, so that a lock that is held is a failure and not a test without end.
+  auto stats = std::async(std::launch::async, [&client] { return client->stats(); });
+  auto is_closed = closed.get_future();
+  CHECK(stats.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  CHECK(is_closed.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  go.set_value();
+  is_closed.get();
+  CHECK_EQ(stats.get().counters.calls, 1u);
+  CHECK_EQ(device->engines, 0);
 }
 
 }  // namespace

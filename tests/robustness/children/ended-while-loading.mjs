@@ -4,7 +4,7 @@
 //
 // how: 'ready' prints how long loading takes, in milliseconds; 'exit' calls process.exit(7) when the first of `delays` has
 // passed since the first session was made; 'reallyExit' ends without the event 'exit'; 'terminate' does that to a worker for
-// each of `delays`, and prints how long each terminate() took.
+// each of `delays`, and prints how long each terminate() took; 'close' likewise closes a session.
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import { Session } from '../../../dist/index.js';
 
@@ -44,6 +44,17 @@ if (!isMainThread) {
     await new Promise((resolve) => after(delay, resolve));
     const begin = performance.now();
     await worker.terminate();
+    took.push(performance.now() - begin);
+  }
+  console.log(JSON.stringify(took));
+} else if (how === 'close') {
+  const took = [];
+  for (const delay of delays) {
+    const session = new Session(model, { engine, threads: sessions });
+    session.ready().catch(() => undefined);
+    await new Promise((resolve) => after(delay, resolve));
+    const begin = performance.now();
+    await session.close();
     took.push(performance.now() - begin);
   }
   console.log(JSON.stringify(took));
