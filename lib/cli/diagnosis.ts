@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { CpuInfo, CudaDevice, OrtStatus } from '../../types/binding.js';
 import { isGtewayError } from '../errors.js';
-import type { SessionInfo } from '../embedding-session.js';
+import type { SessionInfo } from '../engines/session-info.js';
 import { defaultCacheDirectory, expandHome, isOffline } from '../models/environment.js';
 import { fixtureModel } from '../models/fixture/fixture-model.js';
 import { type HubProbe, probeHub } from '../models/hub.js';

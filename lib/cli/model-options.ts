@@ -9,7 +9,7 @@ import { defaultCacheDirectory, expandHome } from '../models/environment.js';
 import { fixtureModel, fixtureNotice } from '../models/fixture/fixture-model.js';
 import { resolveModel, type ResolvedTokenizer, resolveTokenizer } from '../models/resolve.js';
 import { Session } from '../session.js';
-import type { EmbeddingSessionOptions, EngineName } from '../session-options.js';
+import type { EmbeddingSessionOptions, EngineName } from '../engines/session-options.js';
 import { nonEmpty, wholeNumber } from './arguments.js';
 import { note } from './failure.js';
 import { downloadProgress } from './progress.js';

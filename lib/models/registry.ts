@@ -5,7 +5,7 @@
  * names the Xenova mirror of the same weights, which carries fp32, fp16 and int8 side by side. A repository that is not
  * listed works too; this table only saves typing, and knows the pooling of mirrors that do not state it.
  */
-import { nearestName } from '../options.js';
+import { nearestName } from '../arguments/known-names.js';
 
 /** How the token vectors of a text become one: their mean, or the vector of the first token. */
 export type PoolingMode = 'mean' | 'cls';

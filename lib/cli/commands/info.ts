@@ -6,11 +6,11 @@ import { isGtewayError } from '../../errors.js';
 import { directoryFiles } from '../../models/cache.js';
 import { classifyModel } from '../../models/classify.js';
 import { knownModels } from '../../models/registry.js';
-import { resolveForEngines } from '../../engine-loading.js';
+import { resolveForEngines } from '../../engines/engine-loading.js';
 import type { ResolvedModel } from '../../models/resolve.js';
 import { Session } from '../../session.js';
-import type { EngineName } from '../../session-options.js';
-import type { SessionInfo } from '../../embedding-session.js';
+import type { EngineName } from '../../engines/session-options.js';
+import type { SessionInfo } from '../../engines/session-info.js';
 import {
   cacheDirOption,
   defaultModel,

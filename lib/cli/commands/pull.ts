@@ -1,10 +1,10 @@
 /** `gteway pull`: brings a model into the cache, so that later runs need no network. */
 import { Command, Option } from 'commander';
 import { classifyModel } from '../../models/classify.js';
-import { resolveForEngines } from '../../engine-loading.js';
+import { resolveForEngines } from '../../engines/engine-loading.js';
 import { nonEmpty } from '../arguments.js';
 import { note, UsageError } from '../failure.js';
-import type { EngineName } from '../../session-options.js';
+import type { EngineName } from '../../engines/session-options.js';
 import {
   cacheDirOption,
   type DtypeName,

@@ -84,13 +84,14 @@ const Port& choose_output(const std::vector<Port>& outputs, const std::string& p
 }
 
 // The operator's name appears as such in the file, wherever the graph uses it.
-bool mentions_dynamic_quantization(const std::string& path) {
+bool mentions_dynamic_quantization(const std::string& path, const StopFlag& stop) {
   constexpr std::string_view kOperator = "DynamicQuantizeLinear";
   constexpr size_t kChunk = size_t{1} << 20;
   std::ifstream file(std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())), std::ios::binary);
   std::string window;
   std::string chunk(kChunk, '\0');
   while (file) {
+    stop.throw_if_stopped();
     file.read(chunk.data(), static_cast<std::streamsize>(kChunk));
     window.append(chunk, 0, static_cast<size_t>(file.gcount()));
     if (window.find(kOperator) != std::string::npos) return true;
@@ -101,7 +102,7 @@ bool mentions_dynamic_quantization(const std::string& path) {
 
 }  // namespace
 
-Model describe_model(const OrtSession* session, const std::string& path) {
+Model describe_model(const OrtSession* session, const std::string& path, const StopFlag& stop) {
   size_t input_count = 0, output_count = 0;
   check(api().SessionGetInputCount(session, &input_count), ErrorCode::kModelInvalid,
         "count the inputs of " + path);
@@ -137,7 +138,7 @@ Model describe_model(const OrtSession* session, const std::string& path) {
   model.output = output.name;
   model.output_type = static_cast<ElementType>(output.element_type);
   model.dimensions = static_cast<size_t>(output.shape[2]);
-  model.quantized_at_run_time = mentions_dynamic_quantization(path);
+  model.quantized_at_run_time = mentions_dynamic_quantization(path, stop);
   return model;
 }
 

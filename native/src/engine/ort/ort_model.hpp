@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "engine/ort/ort_handles.hpp"
 
 namespace gteway::ort {
@@ -27,7 +28,8 @@ struct Model {
   bool quantized_at_run_time;
 };
 
-// Throws Error{kModelUnsupported} naming the input or output that does not fit, Error{kModelInvalid}.
-Model describe_model(const OrtSession* session, const std::string& model_path);
+// Throws Error{kModelUnsupported} naming the input or output that does not fit, Error{kModelInvalid},
+// Error{kAborted} soon after `stop`.
+Model describe_model(const OrtSession* session, const std::string& model_path, const StopFlag& stop);
 
 }  // namespace gteway::ort
