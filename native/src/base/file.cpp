@@ -1,7 +1,9 @@
 #include "base/file.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "base/error.hpp"
@@ -22,6 +24,9 @@ namespace gteway {
 namespace {
 
 constexpr size_t kPiece = size_t{4} << 20;
+
+// Longer than a tick of the clock that file systems take their times from, which is 1 to 16 ms.
+constexpr std::chrono::milliseconds kTick(20);
 
 [[noreturn]] void fail(const std::string& path, const std::string& reason) {
   throw Error(ErrorCode::kModelInvalid, path + " " + reason);
@@ -60,8 +65,14 @@ class Handle {
 
   struct Facts {
     uint64_t size;
-    uint64_t written;  // the time
+    uint64_t written;  // the time, in 100 ns since 1601
     bool operator==(const Facts&) const = default;
+    bool is_fresh() const {
+      FILETIME now;
+      GetSystemTimeAsFileTime(&now);
+      const uint64_t ticks = (static_cast<uint64_t>(now.dwHighDateTime) << 32) | now.dwLowDateTime;
+      return ticks >= written && ticks - written < static_cast<uint64_t>(kTick.count()) * 10'000;
+    }
   };
   Facts facts(const std::string& path) const {
     BY_HANDLE_FILE_INFORMATION found;
@@ -108,6 +119,11 @@ class Handle {
     uint64_t size;
     int64_t seconds, nanoseconds;  // of the time of modification
     bool operator==(const Facts&) const = default;
+    bool is_fresh() const {
+      const auto written = std::chrono::seconds(seconds) + std::chrono::nanoseconds(nanoseconds);
+      const auto age = std::chrono::system_clock::now().time_since_epoch() - written;
+      return age >= age.zero() && age < kTick;
+    }
   };
   Facts facts(const std::string& path) const {
     struct stat found {};
@@ -177,7 +193,14 @@ class Bytes final : public File {
 
 std::shared_ptr<const File> File::open(const std::string& path, std::shared_ptr<const StopFlag> stop) {
   Handle handle(path);
-  const Handle::Facts facts = handle.facts(path);
+  Handle::Facts facts = handle.facts(path);
+  // Within a tick, a second change would not show.
+  for (int tries = 0; facts.is_fresh(); ++tries) {
+    if (tries == 10) fail_changed(path);
+    if (stop) stop->throw_if_stopped();
+    std::this_thread::sleep_for(kTick);
+    facts = handle.facts(path);
+  }
   return std::make_shared<const OpenedFile>(path, std::move(handle), facts, std::move(stop));
 }
 

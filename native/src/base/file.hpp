@@ -20,7 +20,8 @@ struct FileRange {
 
 class File {
  public:
-  // `path` is UTF-8. Where `stop` is given, reading ends with Error{kAborted} soon after it is set. Throws
+  // `path` is UTF-8. A file that was written to in these last 20 ms is waited for until it is older.
+  // Where `stop` is given, reading ends with Error{kAborted} soon after it is set. Throws
   // Error{kModelInvalid} with the system's reason.
   static std::shared_ptr<const File> open(const std::string& path,
                                           std::shared_ptr<const StopFlag> stop = nullptr);
@@ -41,9 +42,9 @@ class File {
   // where the file does not reach so far (any more) or cannot be read, kAborted where it was stopped.
   void read(uint64_t offset, std::span<std::byte> to) const;
 
-  // Throws Error{kModelInvalid} where the file was written to or cut since it was opened, as far as its size
-  // and its time of modification say. Two changes within one tick of the file system's clock (milliseconds)
-  // look like one. A file that another one took the place of (a rename) is still the one that was opened.
+  // Throws Error{kModelInvalid} where the file was written to or cut since it was opened, as its size and its
+  // time of modification tell. A file that another one took the place of (a rename) is still the one that was
+  // opened.
   virtual void check_unchanged() const = 0;
 
  protected:

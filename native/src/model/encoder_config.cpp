@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "base/error.hpp"
-#include "base/quoted.hpp"
+#include "base/in_quotes.hpp"
 #include "model/json.hpp"
 
 namespace gteway {
@@ -52,7 +52,7 @@ class Reader {
   void refuse_other_models() const {
     const Json* type = present("model_type");
     if (type == nullptr || type->kind != Json::Kind::kString) invalid("model_type is missing");
-    if (type->string != "bert") unsupported("model_type is " + quoted(type->string) + ", not 'bert'");
+    if (type->string != "bert") unsupported("model_type is " + in_quotes(type->string) + ", not 'bert'");
     if (present("auto_map") != nullptr) unsupported("auto_map: the model brings its own code");
     if (present("quantization_config") != nullptr)
       unsupported("quantization_config: the weights are quantised");
@@ -63,7 +63,7 @@ class Reader {
       unsupported("pruned_heads: heads are missing");
     if (const Json* positions = present("position_embedding_type");
         positions != nullptr && positions->string != "absolute")
-      unsupported("position_embedding_type is " + quoted(positions->string) + ", not 'absolute'");
+      unsupported("position_embedding_type is " + in_quotes(positions->string) + ", not 'absolute'");
   }
 
   size_t size(const char* name) const {
@@ -81,7 +81,7 @@ class Reader {
     if (name == "gelu" || name == "gelu_python") return Activation::kGeluErf;
     if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast")
       return Activation::kGeluTanh;
-    unsupported("hidden_act is " + quoted(name) + ", not a GELU");
+    unsupported("hidden_act is " + in_quotes(name) + ", not a GELU");
   }
 
   float epsilon() const {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/quoted.hpp"
+#include "base/in_quotes.hpp"
 
 namespace gteway {
 namespace {
@@ -40,7 +40,8 @@ const File* ExternalData::open(const std::string& location, std::string& reason)
 
 ExternalData::Entry ExternalData::open_now(const std::string& location) const {
   if (!stays_inside(location))
-    return {nullptr, "lies in an external data file outside of the model's directory, " + quoted(location)};
+    return {nullptr,
+            "lies in an external data file outside of the model's directory, " + in_quotes(location)};
   const std::u8string path = (as_path(model_path_).parent_path() / as_path(location)).u8string();
   try {
     return {File::open(std::string(path.begin(), path.end()), stop_), ""};

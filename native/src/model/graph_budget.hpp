@@ -13,7 +13,7 @@ namespace gteway {
 class GraphBudget {
  public:
   static constexpr size_t kMostBytes = size_t{16} << 20;
-  static constexpr size_t kMostFields = 8'000'000;
+  static constexpr size_t kMostFields = 4'000'000;
 
   // Both throw Error{kModelUnsupported} where there is none left.
   void take_bytes(size_t count) {

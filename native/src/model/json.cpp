@@ -6,7 +6,7 @@
 #include <cstdlib>
 
 #include "base/error.hpp"
-#include "base/quoted.hpp"
+#include "base/in_quotes.hpp"
 
 namespace gteway {
 namespace {
@@ -115,7 +115,7 @@ class Parser {
     for (const JsonField& field : fields) names.push_back(field.name);
     std::sort(names.begin(), names.end());
     const auto found = std::adjacent_find(names.begin(), names.end());
-    if (found != names.end()) fail("the name " + quoted(*found) + " occurs twice");
+    if (found != names.end()) fail("the name " + in_quotes(*found) + " occurs twice");
   }
 
   void parse_array(Json& value, size_t depth) {

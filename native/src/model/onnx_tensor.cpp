@@ -4,7 +4,7 @@
 #include <cstring>
 
 #include "base/error.hpp"
-#include "base/quoted.hpp"
+#include "base/in_quotes.hpp"
 
 namespace gteway {
 
@@ -47,7 +47,7 @@ std::optional<Tensor> OnnxTensor::floats() const {
 void OnnxTensor::read_integers(size_t first, size_t count, int64_t* out) const {
   const bool is_integral = type == OnnxType::kInt64 || type == OnnxType::kInt32 || type == OnnxType::kBool;
   if (!is_integral || !has_elements() || first > elements || count > elements - first)
-    throw Error(ErrorCode::kModelInvalid, "the tensor " + quoted(name) + " has no integers " +
+    throw Error(ErrorCode::kModelInvalid, "the tensor " + in_quotes(name) + " has no integers " +
                                               std::to_string(first) + " to " + std::to_string(first + count));
   const size_t size = element_bytes(type);
   std::vector<std::byte> bytes(count * size);

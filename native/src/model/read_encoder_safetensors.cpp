@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/quoted.hpp"
+#include "base/in_quotes.hpp"
 #include "model/encoder_config.hpp"
 #include "model/safetensors.hpp"
 
@@ -79,13 +79,13 @@ class Reader {
 
   Tensor take(const std::string& name, const std::vector<size_t>& shape) {
     const auto found = file_.tensors.find(prefix_ + name);
-    if (found == file_.tensors.end()) unsupported("tensor " + quoted(prefix_ + name) + " is missing");
+    if (found == file_.tensors.end()) unsupported("tensor " + in_quotes(prefix_ + name) + " is missing");
     const NamedTensor& tensor = found->second;
     if (!tensor.is_float)
-      unsupported("tensor " + quoted(found->first) + " is " + tensor.dtype +
+      unsupported("tensor " + in_quotes(found->first) + " is " + tensor.dtype +
                   "; the encoder reads F32, F16 and BF16");
     if (tensor.shape != shape)
-      unsupported("tensor " + quoted(found->first) + " has the shape " + show(tensor.shape) +
+      unsupported("tensor " + in_quotes(found->first) + " has the shape " + show(tensor.shape) +
                   ", config.json wants " + show(shape));
     taken_.insert(found->first);
     return tensor.tensor;
@@ -111,7 +111,7 @@ class Reader {
       std::string_view rest = name;
       if (rest.starts_with(prefix_)) rest.remove_prefix(prefix_.size());
       if (taken_.contains(name) || is_beside_the_encoder(rest) || is_beside_the_encoder(name)) continue;
-      unsupported("tensor " + quoted(name) + " is none that a BERT encoder of " +
+      unsupported("tensor " + in_quotes(name) + " is none that a BERT encoder of " +
                   std::to_string(config_.layers) + " layers has");
     }
   }

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "base/error.hpp"
-#include "base/quoted.hpp"
+#include "base/in_quotes.hpp"
 #include "model/json.hpp"
 
 namespace gteway {
@@ -74,7 +74,7 @@ class Reader {
     throw Error(ErrorCode::kModelInvalid, path_ + " is not a safetensors file: " + reason);
   }
 
-  static std::string tensor_called(std::string_view name) { return "tensor " + quoted(name); }
+  static std::string tensor_called(std::string_view name) { return "tensor " + in_quotes(name); }
 
   void add(const std::string& name, const Json& entry) {
     const Json* dtype = entry.field("dtype");
@@ -86,7 +86,7 @@ class Reader {
     const auto* stored = std::find_if(kStoredTypes.begin(), kStoredTypes.end(),
                                       [&](const StoredType& type) { return type.name == dtype->string; });
     if (stored == kStoredTypes.end())
-      fail(tensor_called(name) + " has the unknown dtype " + quoted(dtype->string));
+      fail(tensor_called(name) + " has the unknown dtype " + in_quotes(dtype->string));
 
     NamedTensor tensor;
     tensor.dtype = dtype->string;
