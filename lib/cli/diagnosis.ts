@@ -1,7 +1,6 @@
 /** What gteway finds on this machine, each part by itself: one that fails is told, and the others still are. */
-import { access, constants, mkdtemp, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { access, constants, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { CpuInfo, CudaDevice, OrtStatus } from '../../types/binding.js';
 import { isGtewayError } from '../errors.js';
 import type { SessionInfo } from '../engines/session-info.js';
