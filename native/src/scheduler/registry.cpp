@@ -3,11 +3,8 @@
 #include <sys/stat.h>
 
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
-#include <set>
 #include <system_error>
 #include <utility>
 
@@ -24,18 +21,6 @@ Registry& registry() {
   static Registry& the_only_one = *new Registry;
   return the_only_one;
 }
-
-std::filesystem::path path_of(const std::string& utf8) {
-  return std::filesystem::path(reinterpret_cast<const char8_t*>(utf8.c_str()));
-}
-
-std::string utf8_of(const std::filesystem::path& path) {
-  const std::u8string text = path.u8string();
-  return {reinterpret_cast<const char*>(text.data()), text.size()};
-}
-
-// Larger models hold their weights themselves.
-constexpr uintmax_t kMostSearched = uintmax_t{16} << 20;
 
 }  // namespace
 
@@ -58,7 +43,7 @@ std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
 }
 
 std::string file_identity(const std::string& path) {
-  const std::filesystem::path file = path_of(path);
+  const std::filesystem::path file(reinterpret_cast<const char8_t*>(path.c_str()));
   std::string identity = path;
   std::error_code error;
   const auto size = std::filesystem::file_size(file, error);
@@ -71,25 +56,6 @@ std::string file_identity(const std::string& path) {
   if (stat(path.c_str(), &facts) == 0)
     identity += '\n' + std::to_string(facts.st_dev) + ':' + std::to_string(facts.st_ino);
 #endif
-  return identity;
-}
-
-std::string weights_identity(const std::string& path) {
-  std::string identity = file_identity(path);
-  const std::filesystem::path file = path_of(path);
-  std::error_code error;
-  if (file.extension() != ".onnx" || std::filesystem::file_size(file, error) > kMostSearched || error)
-    return identity;
-  std::ifstream stream(file, std::ios::binary);
-  const std::string model{std::istreambuf_iterator<char>(stream), {}};
-  std::set<std::string> data;  // in an order of its own, whatever the directory's
-  for (std::filesystem::directory_iterator entry(file.parent_path(), error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (entry->path().extension() == ".onnx" || !entry->is_regular_file(error)) continue;
-    if (model.find(utf8_of(entry->path().filename())) != std::string::npos)
-      data.insert(utf8_of(entry->path()));
-  }
-  for (const std::string& each : data) identity += '\n' + file_identity(each);
   return identity;
 }
 

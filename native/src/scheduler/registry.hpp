@@ -22,8 +22,4 @@ std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
 // where the system has one, inode. Of a file that cannot be read: its path.
 std::string file_identity(const std::string& path);
 
-// The same of a file of weights, and of those beside it that an ONNX model of at most 16 MiB keeps its
-// weights in (external data; the names are in the model).
-std::string weights_identity(const std::string& path);
-
 }  // namespace gteway
