@@ -113,8 +113,11 @@ class OrtEngine final : public Engine {
     info_.device = cuda ? "cuda:" + std::to_string(options.device_id) : "cpu";
     info_.dtype = options.dtype;
 
+    // First what can be given up: releasing a session takes as long as it is large.
+    const bool quantizes = quantizes_at_run_time(options.model_path, *options.stop);
     one_thread_ = open_session(options.model_path, 1, cuda.get(), *options.stop);
-    model_ = describe_model(one_thread_.get(), options.model_path, *options.stop);
+    model_ = describe_model(one_thread_.get(), options.model_path);
+    model_.quantized_at_run_time = quantizes;
     if (!cuda) shared_.emplace(options.model_path, options.threads);
     info_.dimensions = model_.dimensions;
 
