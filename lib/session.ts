@@ -5,12 +5,13 @@ import { EmbeddingSession } from './embedding/embedding-session.js';
 import type { SessionInfo } from './engines/session-info.js';
 import { embedStream, type EmbedStreamOptions } from './embedding/embed-stream.js';
 import { runEmbedding, type RunEmbedding, type RunOptions } from './embedding/run.js';
-import { LlmClient } from './llm/client.js';
-import type { LlmSessionOptions } from './llm/options.js';
+import { LlmClient, type LlmPrompt } from './llm/client.js';
+import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
 import type { RunLanguageModel } from './llm/run.js';
 import { classifyModel } from './models/classify.js';
-import type { KnownModelName } from './models/registry.js';
+import { type KnownModelName, nearestKnownModel } from './models/registry.js';
 import { show } from './arguments/show.js';
+import { GtewayError, isGtewayError } from './errors.js';
 import type { EmbeddingSessionOptions } from './engines/session-options.js';
 import type { SessionStats } from './embedding/session-stats.js';
 
@@ -53,6 +54,8 @@ export class Session<const Model extends string = string> implements AsyncDispos
   readonly run: Run<Model>;
   readonly #embedding: EmbeddingSession | undefined;
   readonly #languageModel: LlmClient | undefined;
+  /** Why what only embedding models have is refused. */
+  readonly #misuse: string = '';
 
   /**
    * Returns at once; files are fetched and loaded in the background, and calls made meanwhile wait.
@@ -67,7 +70,12 @@ export class Session<const Model extends string = string> implements AsyncDispos
     if ('host' in options || classifyModel(model).kind === 'llm') {
       const languageModel = new LlmClient(model, options as LlmSessionOptions);
       this.#languageModel = languageModel;
-      this.run = languageModel.run.bind(languageModel) as Run<Model>;
+      const hint = slipHint(model);
+      this.#misuse = `'${model}' is a language model${hint}`;
+      this.run = ((prompt: LlmPrompt, runOptions?: LlmRunOptions) =>
+        languageModel.run(prompt, runOptions).catch((error: unknown) => {
+          throw withHint(error, hint);
+        })) as Run<Model>;
     } else {
       const embedding = new EmbeddingSession(model, options as EmbeddingSessionOptions);
       this.#embedding = embedding;
@@ -163,6 +171,21 @@ export class Session<const Model extends string = string> implements AsyncDispos
 
   #embeddingOnly(member: string): EmbeddingSession {
     if (this.#embedding !== undefined) return this.#embedding;
-    throw new TypeError(`session.${member} is for embedding models; this session's model is a language model`);
+    throw new TypeError(`session.${member} is for embedding models; ${this.#misuse}`);
   }
+}
+
+/** Any name that is no embedding model's is a language model's, so a slip of the keyboard ends there too. */
+function slipHint(model: string): string {
+  const meant = nearestKnownModel(model);
+  return meant === undefined ? '' : `; did you mean the embedding model '${meant}'?`;
+}
+
+/** Failures that a slip would lead to: no server, a server without that model, options that only embeddings have. */
+function withHint(error: unknown, hint: string): unknown {
+  if (hint === '') return error;
+  if (isGtewayError(error, 'ERR_LLM_HOST') || isGtewayError(error, 'ERR_LLM_MODEL_MISSING')) {
+    return new GtewayError(error.code, error.message + hint, { cause: error.cause ?? error, details: error.details });
+  }
+  return error instanceof TypeError ? new TypeError(error.message + hint, { cause: error }) : error;
 }

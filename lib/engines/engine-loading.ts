@@ -23,7 +23,7 @@ export interface Loaded {
 export async function loadEngine(model: string, options: FilledSessionOptions, signal: AbortSignal): Promise<Loaded> {
   const plan = planEngines({ ...options, modelFile: options.resolve.modelFile });
   const fallbacks: Fallback[] = [];
-  let refused: Fallback | undefined;
+  let refused: GtewayError | undefined;
   for (const [i, step] of plan.entries()) {
     if ('wanted' in step) {
       fallbacks.push(step);
@@ -37,20 +37,20 @@ export async function loadEngine(model: string, options: FilledSessionOptions, s
       return { native, info: { ...info, fallbacks: [...fallbacks, ...loaded.fallbacks] } };
     } catch (error) {
       signal.throwIfAborted();
+      if (!isGtewayError(error)) throw error;
       const reason = reasonToGoOn(step, error);
       // A model that is none for the encoder is none in any dtype.
       const left = reason?.wanted === 'encoder' ? later.filter(({ engine }) => engine === 'ort') : later;
       if (reason === undefined || left.length === 0) throw withReason(error, refused);
       fallbacks.push(reason);
-      if (reason.wanted === 'encoder') refused = reason;
+      if (reason.wanted === 'encoder') refused = error;
     }
   }
   throw new GtewayError('ERR_INTERNAL', 'a plan without an engine');
 }
 
 /** What `error` says against this way of running the model, where another one may do better. */
-function reasonToGoOn({ engine, dtype }: EngineAttempt, error: unknown): Fallback | undefined {
-  if (!isGtewayError(error)) return undefined;
+function reasonToGoOn({ engine, dtype }: EngineAttempt, error: GtewayError): Fallback | undefined {
   const { code, message } = error;
   if (engine === 'ort') {
     // Only on CUDA is ONNX Runtime not the last one.
@@ -85,17 +85,15 @@ export async function resolveForEngines(
   throw new GtewayError('ERR_INTERNAL', 'a plan without an engine');
 }
 
-/** Where ONNX Runtime is what is missing, why it is needed belongs to the answer. */
-function withReason(error: unknown, refused: Fallback | undefined): unknown {
-  if (refused === undefined || !isGtewayError(error, 'ERR_RUNTIME_UNAVAILABLE')) return error;
-  return new GtewayError(
-    error.code,
-    `${error.message}. It is needed because the encoder does not run this model: ${refused.reason}`,
-    {
-      cause: error,
-      details: error.details,
-    },
-  );
+/** Where ONNX Runtime, or a file for it, is what is missing, why the encoder does not do is the other half of the answer. */
+function withReason(error: GtewayError, refused: GtewayError | undefined): GtewayError {
+  if (refused === undefined) return error;
+  const isMissing = error.code === 'ERR_RUNTIME_UNAVAILABLE' || lacksWeights(error);
+  // Where weights are missing for both, one list of the files there is enough.
+  if (!isMissing || lacksWeights(refused)) return error;
+  const { code, message, details } = error;
+  const reason = `ONNX Runtime would be needed because the encoder does not run this model: ${refused.message}`;
+  return new GtewayError(code, `${message} ${reason}`, { cause: error, details });
 }
 
 async function attempt(

@@ -83,16 +83,41 @@ CountingScope::~CountingScope() { counts_here = before_; }
 using gteway::test::allocate;
 using gteway::test::release;
 
-// The forms for arrays and for std::nothrow call these.
-void* operator new(size_t size) {
-  if (void* memory = allocate(size, 1)) return memory;
+namespace {
+
+void* allocate_or_throw(size_t size, size_t alignment) {
+  if (void* memory = allocate(size, alignment)) return memory;
   throw std::bad_alloc();
 }
+
+}  // namespace
+
+// All forms, since AddressSanitizer has each of its own.
+void* operator new(size_t size) { return allocate_or_throw(size, 1); }
+void* operator new[](size_t size) { return allocate_or_throw(size, 1); }
 void* operator new(size_t size, std::align_val_t alignment) {
-  if (void* memory = allocate(size, static_cast<size_t>(alignment))) return memory;
-  throw std::bad_alloc();
+  return allocate_or_throw(size, static_cast<size_t>(alignment));
+}
+void* operator new[](size_t size, std::align_val_t alignment) {
+  return allocate_or_throw(size, static_cast<size_t>(alignment));
+}
+void* operator new(size_t size, const std::nothrow_t&) noexcept { return allocate(size, 1); }
+void* operator new[](size_t size, const std::nothrow_t&) noexcept { return allocate(size, 1); }
+void* operator new(size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return allocate(size, static_cast<size_t>(alignment));
+}
+void* operator new[](size_t size, std::align_val_t alignment, const std::nothrow_t&) noexcept {
+  return allocate(size, static_cast<size_t>(alignment));
 }
 void operator delete(void* memory) noexcept { release(memory); }
+void operator delete[](void* memory) noexcept { release(memory); }
 void operator delete(void* memory, size_t) noexcept { release(memory); }
+void operator delete[](void* memory, size_t) noexcept { release(memory); }
 void operator delete(void* memory, std::align_val_t) noexcept { release(memory); }
+void operator delete[](void* memory, std::align_val_t) noexcept { release(memory); }
 void operator delete(void* memory, size_t, std::align_val_t) noexcept { release(memory); }
+void operator delete[](void* memory, size_t, std::align_val_t) noexcept { release(memory); }
+void operator delete(void* memory, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete[](void* memory, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete(void* memory, std::align_val_t, const std::nothrow_t&) noexcept { release(memory); }
+void operator delete[](void* memory, std::align_val_t, const std::nothrow_t&) noexcept { release(memory); }

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "engine/ort/ort_session.hpp"
+
 namespace gteway::addon {
 
 std::shared_ptr<Mailbox> Mailbox::open(Napi::Env env) {
@@ -85,7 +87,10 @@ void end_on_exit(Napi::Env env, Environment* environment) {
   if (!process.IsObject()) return;
   const Napi::Value on = process.As<Napi::Object>().Get("on");
   if (!on.IsFunction()) return;
-  const auto end = [environment](const Napi::CallbackInfo&) { environment->end(); };
+  const auto end = [environment](const Napi::CallbackInfo&) {
+    environment->end();
+    ort::wait_for_openings();
+  };
   on.As<Napi::Function>().Call(process, {Napi::String::New(env, "exit"), Napi::Function::New(env, end)});
 }
 

@@ -163,8 +163,10 @@ void Scheduler::worker_ended() noexcept {
     if (--live_threads_ > 0) return;
     engine = std::move(engine_);
   }
-  engine.reset();
-  return_freed_memory();
+  if (engine) {
+    engine.reset();
+    return_freed_memory();
+  }
   std::function<void()> closed;
   {
     const std::lock_guard lock(mutex_);

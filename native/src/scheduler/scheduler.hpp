@@ -9,7 +9,7 @@
 // to end, and bulk batches can have the size that is best for throughput.
 //
 // One mutex guards the queue, the accounts and the counters. It is never held while loading, tokenizing,
-// computing, copying rows, releasing the engine or calling a Completion. Every public member may be called
+// computing, copying rows, releasing the engine or calling back. Every public member may be called
 // from any thread but the workers, the destructor by the last owner.
 //
 // Where memory runs out, the call that needed it ends with kOutOfMemory and everything else goes on: what

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <exception>
-#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <thread>
@@ -14,6 +13,7 @@
 #include "base/thread_name.hpp"
 #include "engine/ort/ort_cuda.hpp"
 #include "engine/ort/ort_model.hpp"
+#include "engine/ort/ort_session.hpp"
 #include "kernels/kernels.hpp"
 
 namespace gteway::ort {
@@ -24,47 +24,6 @@ namespace {
 // ARCHITECTURE.md.
 constexpr size_t kCpuBatchTokens = 256;
 constexpr size_t kGpuBatchTokens = 16384;
-
-// Throws Error{kAborted} where `stop` is requested meanwhile, as soon as ONNX Runtime looks: between the
-// steps of its optimiser and between the weights it packs, but not while it parses the file.
-SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAProviderOptionsV2* cuda,
-                        const StopFlag& stop) {
-  OrtSessionOptions* raw_options = nullptr;
-  check(api().CreateSessionOptions(&raw_options), ErrorCode::kInternal, "create session options");
-  const SessionOptionsPtr options(raw_options);
-  const auto set = [&](OrtStatus* status) { check(status, ErrorCode::kInternal, "set a session option"); };
-  set(api().SetIntraOpNumThreads(options.get(), static_cast<int>(threads)));
-  set(api().SetInterOpNumThreads(options.get(), 1));
-  set(api().SetSessionGraphOptimizationLevel(options.get(), kOptimizeAll));
-  // Quiet also where another addon made the environment, with a logger that prints, unless somebody wants to
-  // hear.
-  set(api().SetSessionLogSeverityLevel(options.get(), log_is_wanted() ? kWarning : kFatal));
-  // Only threads that share a text wait for each other many times in a run, too briefly to sleep.
-  const char* spinning = threads > 1 ? "1" : "0";
-  set(api().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", spinning));
-  if (cuda != nullptr)
-    check(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options.get(), cuda),
-          ErrorCode::kDeviceUnavailable, "append the CUDA execution provider");
-
-  const StopFlag::Callback cancel(stop, [&options] {
-    if (OrtStatus* status = api().SessionOptionsSetLoadCancellationFlag(options.get(), true))
-      api().ReleaseStatus(status);
-  });
-  OrtSession* session = nullptr;
-#ifdef _WIN32
-  const std::wstring native_path =
-      std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())).wstring();
-#else
-  const std::string& native_path = path;
-#endif
-  const StatusPtr failure(api().CreateSession(library().env, native_path.c_str(), options.get(), &session));
-  SessionPtr opened(session);
-  stop.throw_if_stopped();
-  if (failure)
-    throw Error(ErrorCode::kModelInvalid,
-                "ONNX Runtime could not load " + path + ": " + api().GetErrorMessage(failure.get()));
-  return opened;
-}
 
 // Under load every thread runs batches of its own on one thread, which is faster than any sharing of a batch.
 // A text that is alone in the session is ready sooner when all threads share it, but for ONNX Runtime the
@@ -154,8 +113,11 @@ class OrtEngine final : public Engine {
     info_.device = cuda ? "cuda:" + std::to_string(options.device_id) : "cpu";
     info_.dtype = options.dtype;
 
+    // First what can be given up: releasing a session takes as long as it is large.
+    const bool quantizes = quantizes_at_run_time(options.model_path, *options.stop);
     one_thread_ = open_session(options.model_path, 1, cuda.get(), *options.stop);
-    model_ = describe_model(one_thread_.get(), options.model_path, *options.stop);
+    model_ = describe_model(one_thread_.get(), options.model_path);
+    model_.quantized_at_run_time = quantizes;
     if (!cuda) shared_.emplace(options.model_path, options.threads);
     info_.dimensions = model_.dimensions;
 
