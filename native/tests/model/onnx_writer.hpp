@@ -45,13 +45,13 @@ struct TensorToWrite {
 
 inline TensorToWrite floats(std::string name, std::vector<int64_t> dims, const std::vector<float>& values) {
   Bytes raw(values.size() * sizeof(float), '\0');
-  std::memcpy(raw.data(), values.data(), raw.size());
+  if (!values.empty()) std::memcpy(raw.data(), values.data(), raw.size());
   return {std::move(name), std::move(dims), 1, std::move(raw), false, false, {}, 0, {}};
 }
 inline TensorToWrite integers(std::string name, std::vector<int64_t> dims,
                               const std::vector<int64_t>& values) {
   Bytes raw(values.size() * sizeof(int64_t), '\0');
-  std::memcpy(raw.data(), values.data(), raw.size());
+  if (!values.empty()) std::memcpy(raw.data(), values.data(), raw.size());
   return {std::move(name), std::move(dims), 7, std::move(raw), false, false, {}, 0, {}};
 }
 
