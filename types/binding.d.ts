@@ -15,7 +15,7 @@ export interface NativeAddedToken {
   special: boolean;
 }
 
-/** What lib/tokenizer-json.ts makes of a tokenizer.json. */
+/** What lib/tokenizer/tokenizer-json.ts makes of a tokenizer.json. */
 export interface NativeTokenizerConfig {
   vocabularyTokens: string[];
   /** Beside vocabularyTokens; may have holes and duplicates. */
