@@ -26,11 +26,10 @@ Registry& registry() {
 
 std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
                                 const Scheduler::MakeEngine& make_engine, ClientOptions options,
-                                std::shared_ptr<const Tokenizer> tokenizer,
-                                const Scheduler::OnLoaded& loaded) {
+                                std::shared_ptr<const Tokenizer> tokenizer, const OnLoaded& loaded) {
   Registry& all = registry();
-  std::shared_ptr<Scheduler>
-      closing;  // released behind the lock: its destructor may have to wait for threads
+  std::shared_ptr<Scheduler> closing,
+      scheduler;  // released behind the lock: their destructors wait for threads
   const std::lock_guard lock(all.mutex);
   std::erase_if(all.schedulers, [](const auto& entry) { return entry.second.expired(); });
   if (const auto found = all.schedulers.find(identity); found != all.schedulers.end()) {
@@ -38,9 +37,9 @@ std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
     if (closing)
       if (auto client = Client::connect(closing, options, tokenizer, loaded)) return client;
   }
-  auto scheduler = std::make_shared<Scheduler>(threads, make_engine);
+  scheduler = std::make_shared<Scheduler>(threads, make_engine);
   all.schedulers[identity] = scheduler;
-  return Client::connect(std::move(scheduler), options, std::move(tokenizer), loaded);
+  return Client::connect(scheduler, options, std::move(tokenizer), loaded);
 }
 
 std::string file_identity(const std::string& path) {

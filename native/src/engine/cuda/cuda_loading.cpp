@@ -12,7 +12,8 @@ std::unique_ptr<Engine> load_cuda_encoder(const EngineOptions& options) {
   const EncoderWeights weights = read_encoder(options.model_path, options.config_path);
   std::unique_ptr<Engine> engine = make_cuda_encoder(
       weights, api,
-      {.dtype = options.dtype, .device_id = options.device_id, .max_batch_tokens = options.max_batch_tokens});
+      {.dtype = options.dtype, .device_id = options.device_id, .max_batch_tokens = options.max_batch_tokens},
+      *options.stop);
   return_freed_memory();
   return engine;
 }

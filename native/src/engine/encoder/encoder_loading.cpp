@@ -24,14 +24,17 @@ std::unique_ptr<Engine> load_encoder(const EngineOptions& options) {
   const EncoderWeights weights = read_encoder(options.model_path, options.config_path);
   std::unique_ptr<Engine> engine = make_encoder(
       weights,
-      {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens});
-  check_encoder(*engine, weights, options.dtype);
+      {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens},
+      *options.stop);
+  check_encoder(*engine, weights, options.dtype, *options.stop);
   return_freed_memory();
   return engine;
 }
 
-void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype) {
-  const double cosine = least_cosine_to_reference(engine, weights);
+void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype,
+                   const StopFlag& stop) {
+  const StopFlag::Callback end_engine(stop, [&engine] { engine.terminate(); });
+  const double cosine = least_cosine_to_reference(engine, weights, stop);
   const double least = least_cosine(dtype);
   if (cosine >= least) return;
   throw Error(ErrorCode::kInferenceFailed,

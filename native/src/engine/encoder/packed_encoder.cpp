@@ -6,7 +6,9 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/thread_name.hpp"
@@ -94,41 +96,43 @@ void read_columns(const Linear& layer, size_t first, size_t count, float scale, 
     for (float& value : to) value *= scale;
 }
 
-// Runs all jobs on `threads` threads; throws the first exception of one.
-void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads) {
+// Runs all jobs on `threads` threads; throws the first exception of one, or Error{kAborted} soon after
+// `stop`.
+void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads, const StopFlag& stop) {
   std::atomic<size_t> next = 0;
   std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&] {
+  std::optional<Error> failure;
+  const auto work = [&]() noexcept {
     try {
-      for (size_t i = next++; i < jobs.size(); i = next++) jobs[i]();
+      for (size_t i = next++; i < jobs.size(); i = next++) {
+        stop.throw_if_stopped();
+        jobs[i]();
+      }
     } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
       next = jobs.size();
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = current_error();
     }
   };
-  {
-    std::vector<std::jthread> helpers;
-    for (size_t i = 1; i < threads; ++i) {
-      try {
-        helpers.emplace_back([&] {
-          set_thread_name("gteway-pack");
-          work();
-        });
-      } catch (const std::system_error&) {
-        break;  // fewer threads only take longer
-      }
-    }
-    work();
+  std::vector<std::thread> helpers;
+  try {
+    while (helpers.size() + 1 < threads)
+      helpers.emplace_back([&] {
+        set_thread_name("gteway-pack");
+        work();
+      });
+  } catch (const std::exception&) {
+    // Fewer threads only take longer.
   }
-  if (failure) std::rethrow_exception(failure);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  if (failure) throw Error(*std::move(failure));
 }
 
 }  // namespace
 
 PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dtype_, size_t threads,
-                             const kernels::EncoderKernels& set)
+                             const StopFlag& stop, const kernels::EncoderKernels& set)
     : config(weights.config), dtype(dtype_) {
   if (const std::optional<std::string> reason = encoder_unavailable(config, dtype))
     throw Error(ErrorCode::kModelUnsupported, "the encoder cannot run this model: " + *reason);
@@ -218,7 +222,7 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
   };
   memory_ = AlignedBuffer(lay_out(nullptr));
   lay_out(memory_.data());
-  run_jobs(jobs, threads);
+  run_jobs(jobs, threads, stop);
 }
 
 std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std::string_view dtype) {
@@ -249,8 +253,8 @@ std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std:
 }
 
 std::shared_ptr<const PackedEncoder> pack_encoder(const EncoderWeights& weights, std::string_view dtype,
-                                                  size_t threads) {
-  return std::make_shared<const PackedEncoder>(weights, dtype, threads);
+                                                  size_t threads, const StopFlag& stop) {
+  return std::make_shared<const PackedEncoder>(weights, dtype, threads, stop);
 }
 
 size_t packed_bytes(const PackedEncoder& packed) noexcept { return packed.bytes(); }

@@ -34,19 +34,21 @@ double dot(const double* x, const std::vector<float>& weights) {
 }
 
 // y = x W + b
-Matrix linear(const Matrix& x, const Linear& layer) {
+Matrix linear(const Matrix& x, const Linear& layer, const StopFlag& stop) {
   const std::vector<float> bias = read(layer.bias, 0, layer.out);
   Matrix y(x.rows, layer.out);
   for (size_t row = 0; row < x.rows; ++row) std::copy(bias.begin(), bias.end(), &y(row, 0));
   // Weights are read once, in the order they lie in the file.
   if (layer.out_major) {
     for (size_t out = 0; out < layer.out; ++out) {
+      stop.throw_if_stopped();
       const std::vector<float> weights = read(layer.weight, out * layer.in, layer.in);
       for (size_t row = 0; row < x.rows; ++row)
         y(row, out) += dot(x.values.data() + row * x.columns, weights);
     }
   } else {
     for (size_t k = 0; k < layer.in; ++k) {
+      stop.throw_if_stopped();
       const std::vector<float> weights = read(layer.weight, k * layer.out, layer.out);
       for (size_t row = 0; row < x.rows; ++row)
         for (size_t out = 0; out < layer.out; ++out) y(row, out) += x(row, k) * weights[out];
@@ -120,30 +122,31 @@ Matrix embed(const EncoderWeights& weights, std::span<const int32_t> ids) {
 
 }  // namespace
 
-std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids) {
+std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
+                                     const StopFlag& stop) {
   const EncoderConfig& config = weights.config;
   Matrix x = embed(weights, ids);
   normalize(x, weights.embedding_norm, config.layer_norm_epsilon);
   for (const EncoderLayer& layer : weights.layers) {
-    const Matrix context =
-        attention(linear(x, layer.query), linear(x, layer.key), linear(x, layer.value), config);
-    add(x, linear(context, layer.attention_output));
+    const Matrix context = attention(linear(x, layer.query, stop), linear(x, layer.key, stop),
+                                     linear(x, layer.value, stop), config);
+    add(x, linear(context, layer.attention_output, stop));
     normalize(x, layer.attention_norm, config.layer_norm_epsilon);
 
-    Matrix inner = linear(x, layer.up);
+    Matrix inner = linear(x, layer.up, stop);
     for (double& value : inner.values) value = gelu(value, config.activation);
-    add(x, linear(inner, layer.down));
+    add(x, linear(inner, layer.down, stop));
     normalize(x, layer.output_norm, config.layer_norm_epsilon);
   }
   return std::move(x.values);
 }
 
-double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights) {
+double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights, const StopFlag& stop) {
   const EncoderConfig& config = weights.config;
   std::vector<int32_t> ids(std::min<size_t>(4, config.positions));
   for (size_t i = 0; i < ids.size(); ++i)
     ids[i] = static_cast<int32_t>((2 * i + 1) * config.vocabulary / (2 * ids.size()));
-  const std::vector<double> expected = reference_encode(weights, ids);
+  const std::vector<double> expected = reference_encode(weights, ids, stop);
   std::vector<float> rows(expected.size());
   const uint32_t offsets[] = {0, static_cast<uint32_t>(ids.size())};
   engine.embed({ids, offsets}, Pooling::kNone, false, 1, rows);
