@@ -1,4 +1,5 @@
-// Makes operator new fail, one allocation after the other, to see what becomes of everything else.
+// Makes operator new fail, one allocation after the other, to see what becomes of everything else; and knows
+// the most memory that was held at once.
 #pragma once
 
 #include <cstddef>
@@ -13,6 +14,10 @@ size_t allocations() noexcept;
 
 // Allocations that have not been freed, counted or not.
 ptrdiff_t live_allocations() noexcept;
+
+// The most bytes that were held at once since begin_peak(), beyond those that were held then.
+void begin_peak() noexcept;
+size_t peak_bytes() noexcept;
 
 // While it lives, whether this thread's allocations count and may fail: those of the library do, a test's own
 // do not. A thread begins with counting.

@@ -105,7 +105,7 @@ Napi::Value latency_bounds(const Napi::CallbackInfo& info) {
 
 // All that the engine, and what it computes, depends on.
 std::string identity_of(const EngineOptions& options) {
-  std::string identity = file_identity(options.model_path);
+  std::string identity = weights_identity(options.model_path);
   if (!options.config_path.empty()) identity += '\n' + file_identity(options.config_path);
   for (const std::string& part :
        {options.dtype, std::to_string(static_cast<int>(options.kind)),

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "model/onnx_model.hpp"
+
 namespace gteway {
 namespace {
 
@@ -56,6 +58,13 @@ std::string file_identity(const std::string& path) {
   if (stat(path.c_str(), &facts) == 0)
     identity += '\n' + std::to_string(facts.st_dev) + ':' + std::to_string(facts.st_ino);
 #endif
+  return identity;
+}
+
+std::string weights_identity(const std::string& path) {
+  std::string identity = file_identity(path);
+  if (path.ends_with(".onnx"))
+    for (const std::string& external : external_data_paths(path)) identity += '\n' + file_identity(external);
   return identity;
 }
 

@@ -22,4 +22,8 @@ std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
 // where the system has one, inode. Of a file that cannot be read: its path.
 std::string file_identity(const std::string& path);
 
+// The same of a file of weights, and of the files that hold tensors of it. Reads the graph of an ONNX file (a
+// few milliseconds), and nothing of its tensors.
+std::string weights_identity(const std::string& path);
+
 }  // namespace gteway

@@ -13,8 +13,8 @@
 namespace gteway {
 
 // The last layer's output for one sequence, row-major [ids.size(), hidden]. Ids are below the vocabulary, at
-// most config.positions of them; throws Error{kInvalidArgument} otherwise. Throws Error{kAborted} at most one
-// row of a matrix behind `stop`.
+// most config.positions of them; throws Error{kInvalidArgument} otherwise. Throws Error{kAborted} at most 256
+// KiB of weights behind `stop`.
 std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
                                      const StopFlag& stop = StopFlag());
 
