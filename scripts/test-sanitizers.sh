@@ -35,7 +35,7 @@ case $sanitizers in
   *thread*)
     # On one thread there is no race to find, and these take minutes to find none. One precision of the encoder's random
     # shapes stands for all: the threads are the same.
-    single='^(encoder kernels|kernels|onnx encoder|safetensors( encoder)?|json|protobuf|tensor): '
+    single='^(encoder kernels|kernels|onnx encoder|safetensors( encoder)?|json|protobuf|tensor|hostile models|external data): '
     single="$single|^cuda (attention|gemm|layout|number|plan|rows): "
     single="$single|^encoder: every row is the reference's, for any shape \\[(bf16|int8)\\]"
     single="$single|^tokenizer: (random configurations|a text of megabytes)"
