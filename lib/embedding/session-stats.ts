@@ -10,7 +10,7 @@ export interface SessionStats {
     readonly calls: number;
     /** Their texts. With `maxQueue`, the bound. */
     readonly texts: number;
-    /** Their texts as UTF-8, in bytes. With `maxQueueBytes`, the bound. */
+    /** Bytes of their texts as UTF-8, and of their token rows with pooling 'none'. With `maxQueueBytes`, the bound. */
     readonly bytes: number;
     /** Those of the texts that are being computed now. */
     readonly running: number;

@@ -105,22 +105,23 @@ async function attempt(
   const files = await resolveModel(model, { ...options.resolve, engine, dtype, signal });
   const tokenizer = await Tokenizer.fromDirectory(files.directory);
   signal.throwIfAborted();
-  const native = new (binding().NativeSession)(
-    Tokenizer.nativeOf(tokenizer),
-    files.weightsPath,
+  const { deviceId, gpuMemoryLimit, threads, maxBatchTokens, maxQueue, maxQueueBytes, cacheBytes } = options;
+  const native = new (binding().NativeSession)({
+    tokenizer: Tokenizer.nativeOf(tokenizer),
+    weightsPath: files.weightsPath,
+    configPath: files.configPath,
+    engine,
+    library: engine === 'ort' ? ortLibraryPath() : device === 'cuda' ? cudaLibraryPath() : '',
     dtype,
     device,
-    options.deviceId,
-    options.gpuMemoryLimit,
-    options.threads,
-    options.maxBatchTokens,
-    options.maxQueue,
-    engine === 'ort' ? ortLibraryPath() : device === 'cuda' ? cudaLibraryPath() : '',
-    options.maxQueueBytes,
-    options.cacheBytes,
-    engine,
-    files.configPath,
-  );
+    deviceId,
+    gpuMemoryLimit,
+    threads,
+    maxBatchTokens,
+    maxQueue,
+    maxQueueBytes,
+    cacheBytes,
+  });
   const stopListening = onAbort(signal, () => void native.close());
   try {
     const loaded = await native.ready();

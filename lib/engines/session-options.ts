@@ -54,7 +54,11 @@ export interface EmbeddingSessionOptions {
    * @default 100000
    */
   maxQueue?: number;
-  /** The same bound in bytes of UTF-8: long texts fill memory before many do. @default 268435456 (256 MiB) */
+  /**
+   * The same bound in bytes: of texts as UTF-8, and of token rows where a call's pooling is 'none' (until a text is
+   * tokenized, as many as if each byte were a token). Long texts fill memory before many do.
+   * @default 268435456 (256 MiB)
+   */
   maxQueueBytes?: number;
   /**
    * Keeps vectors, so that a text that comes again costs a look-up. `maxBytes`: the most memory that vectors and their

@@ -5,6 +5,7 @@ import type { NativeTokenizer } from '../../types/binding.js';
 import { GtewayError } from '../errors.js';
 import { type ResolveOptions, resolveTokenizer } from '../models/resolve.js';
 import { binding } from '../native/binding.js';
+import { fromNative } from '../native/errors.js';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
 import { parseTokenizerJson } from './tokenizer-json.js';
 
@@ -129,7 +130,11 @@ export class Tokenizer {
     const parsed = parseTokenizerJson(files.tokenizerJson, files.source);
     const limit =
       (maxTokens as number | undefined) ?? modelLimit(files.config, files.tokenizerConfig) ?? fallbackMaxTokens;
-    return new Tokenizer(new (binding().NativeTokenizer)(parsed), limit);
+    try {
+      return new Tokenizer(new (binding().NativeTokenizer)(parsed), limit);
+    } catch (error) {
+      throw fromNative(error);
+    }
   }
 
   /** The text's token ids. Of a text far beyond the limit, only the beginning is read. */

@@ -9,6 +9,6 @@
 namespace gteway {
 
 // As read_encoder() for an ONNX file; `path` is for messages.
-EncoderWeights read_onnx_encoder(OnnxModel model, const std::string& path);
+EncoderWeights read_encoder_onnx(OnnxModel model, const std::string& path);
 
 }  // namespace gteway

@@ -1,5 +1,5 @@
 // Reads the encoder off the term of the graph's output: from the last LayerNorm back to the embeddings.
-#include "model/onnx_encoder.hpp"
+#include "model/read_encoder_onnx.hpp"
 
 #include <algorithm>
 #include <array>
@@ -49,7 +49,8 @@ class Reader {
     weights_.layers = std::move(layers);
     if (weights_.layers.empty()) refuse(output, "it has no layer");
     weights_.config.layers = weights_.layers.size();
-    weights_.file = model_.file;
+    weights_.files = model_.files;
+    weights_.memory = model_.memory;
     return std::move(weights_);
   }
 
@@ -153,7 +154,7 @@ class Reader {
       } else if (indices.kind == Kind::kPositions) {
         weights_.positions = tensor(lookup.operands[0]);
         weights_.config.positions = std::min(rows, static_cast<size_t>(indices.integers[0]));
-        weights_.positions.elements = weights_.config.positions * hidden_;
+        weights_.positions.elements = weights_.config.positions * hidden_;  // at most the rows it has
       } else {
         weights_.token_types = tensor(lookup.operands[0]);
         weights_.config.token_types = rows;
@@ -196,14 +197,8 @@ class Reader {
             .bias = tensor(layer.operands[2])};
   }
 
-  Tensor tensor(TermId id) const {
-    const OnnxTensor& stored = *term(id).tensor;
-    return {.data = stored.data,
-            .type = stored.type == OnnxType::kFloat     ? ElementType::kF32
-                    : stored.type == OnnxType::kFloat16 ? ElementType::kF16
-                                                        : ElementType::kBf16,
-            .elements = stored.elements};
-  }
+  // The evaluator makes tensors of floats only.
+  Tensor tensor(TermId id) const { return term(id).tensor->floats().value(); }
 
   // The encoder has one of it for all layers.
   template <class T>
@@ -225,7 +220,7 @@ class Reader {
 
 }  // namespace
 
-EncoderWeights read_onnx_encoder(OnnxModel model, const std::string& path) {
+EncoderWeights read_encoder_onnx(OnnxModel model, const std::string& path) {
   return Reader(std::move(model), path).read();
 }
 

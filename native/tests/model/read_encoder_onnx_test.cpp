@@ -1,4 +1,4 @@
-#include "model/onnx_encoder.hpp"
+#include "model/read_encoder_onnx.hpp"
 
 #include <cstring>
 #include <functional>
@@ -20,7 +20,11 @@ using test::GraphToWrite;
 
 EncoderWeights read(const std::string& bytes) {
   const auto kept = std::make_shared<const std::string>(bytes);
-  return read_onnx_encoder(parse_onnx(std::as_bytes(std::span(*kept)), kept, "model.onnx"), "model.onnx");
+  const std::shared_ptr<const File> file =
+      File::of_bytes(std::as_bytes(std::span(*kept)), kept, "/nowhere/model.onnx");
+  EncoderWeights weights = read_encoder_onnx(read_onnx(file), file->path());
+  check_encoder_weights(weights, file->path());
+  return weights;
 }
 
 EncoderWeights read(const GraphToWrite& graph) { return read(test::write_model(graph)); }

@@ -1,11 +1,13 @@
 // Names are those of transformers' BertModel, alone or inside another model ("bert.", "model."). Every tensor
 // must be known: one that is not would mean a network that computes something else.
-#include "model/safetensors_encoder.hpp"
+#include "model/read_encoder_safetensors.hpp"
 
 #include <array>
 #include <set>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/in_quotes.hpp"
 #include "model/encoder_config.hpp"
 #include "model/safetensors.hpp"
 
@@ -24,8 +26,8 @@ bool is_beside_the_encoder(std::string_view name) {
 
 class Reader {
  public:
-  Reader(const std::string& path, const EncoderConfig& config)
-      : path_(path), file_(read_safetensors(path)), config_(config) {}
+  Reader(std::shared_ptr<const File> file, const EncoderConfig& config)
+      : path_(file->path()), file_(read_safetensors(std::move(file))), config_(config) {}
 
   EncoderWeights read() {
     find_prefix();
@@ -50,7 +52,7 @@ class Reader {
       weights.layers.push_back(layer);
     }
     refuse_unknown();
-    weights.file = file_.file;
+    weights.files = {file_.file};
     return weights;
   }
 
@@ -77,13 +79,13 @@ class Reader {
 
   Tensor take(const std::string& name, const std::vector<size_t>& shape) {
     const auto found = file_.tensors.find(prefix_ + name);
-    if (found == file_.tensors.end()) unsupported("tensor '" + prefix_ + name + "' is missing");
+    if (found == file_.tensors.end()) unsupported("tensor " + in_quotes(prefix_ + name) + " is missing");
     const NamedTensor& tensor = found->second;
     if (!tensor.is_float)
-      unsupported("tensor '" + found->first + "' is " + tensor.dtype +
+      unsupported("tensor " + in_quotes(found->first) + " is " + tensor.dtype +
                   "; the encoder reads F32, F16 and BF16");
     if (tensor.shape != shape)
-      unsupported("tensor '" + found->first + "' has the shape " + show(tensor.shape) +
+      unsupported("tensor " + in_quotes(found->first) + " has the shape " + show(tensor.shape) +
                   ", config.json wants " + show(shape));
     taken_.insert(found->first);
     return tensor.tensor;
@@ -109,8 +111,8 @@ class Reader {
       std::string_view rest = name;
       if (rest.starts_with(prefix_)) rest.remove_prefix(prefix_.size());
       if (taken_.contains(name) || is_beside_the_encoder(rest) || is_beside_the_encoder(name)) continue;
-      unsupported("tensor '" + name + "' is none that a BERT encoder of " + std::to_string(config_.layers) +
-                  " layers has");
+      unsupported("tensor " + in_quotes(name) + " is none that a BERT encoder of " +
+                  std::to_string(config_.layers) + " layers has");
     }
   }
 
@@ -120,7 +122,7 @@ class Reader {
     return text + "]";
   }
 
-  const std::string& path_;
+  const std::string path_;
   SafetensorsFile file_;
   EncoderConfig config_;
   std::string prefix_;
@@ -129,9 +131,9 @@ class Reader {
 
 }  // namespace
 
-EncoderWeights read_safetensors_encoder(const std::string& path, std::string_view config_json,
+EncoderWeights read_encoder_safetensors(std::shared_ptr<const File> file, std::string_view config_json,
                                         const std::string& config_path) {
-  return Reader(path, parse_encoder_config(config_json, config_path)).read();
+  return Reader(std::move(file), parse_encoder_config(config_json, config_path)).read();
 }
 
 }  // namespace gteway
