@@ -4,7 +4,17 @@
  * model. Names, files and links are held to what there is.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join, posix } from 'node:path';
 import ts from 'typescript';
@@ -222,7 +232,9 @@ describe('reference', () => {
     }
     options.delete('--help');
     // The tables of commands and options, on whichever page they stand.
-    const tables = pages.flatMap(({ text }) => text.match(/^\| (?:command|option) \|.*\n(?:\|.*\n)+/gm) ?? []).join('\n');
+    const tables = pages
+      .flatMap(({ text }) => text.match(/^\| (?:command|option) \|.*\n(?:\|.*\n)+/gm) ?? [])
+      .join('\n');
     expect(commands.filter((command) => !tables.includes(`| \`${command}`))).toEqual([]);
     expect(new Set(tables.match(/--[a-z][\w-]*/g))).toEqual(options);
   });
@@ -295,7 +307,9 @@ describe('pages', () => {
 
   // As a page writes them: from the root, or from the folder that the sentence is about.
   test.each([...pages, ...workshop])('$path: source files that are named are there', ({ path, text }) => {
-    const names = [...withoutCode(text).matchAll(/`([\w./-]+\.(?:ts|cpp|hpp|mjs|sh|py))`/g)].map(([, name = '']) => name);
+    const names = [...withoutCode(text).matchAll(/`([\w./-]+\.(?:ts|cpp|hpp|mjs|sh|py))`/g)].map(
+      ([, name = '']) => name,
+    );
     const placeholders = /^(?:.*\/)?x(?:_test)?\.cpp$/;
     const missing = names.filter((name) => {
       if (placeholders.test(name)) return false;
