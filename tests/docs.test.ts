@@ -47,7 +47,13 @@ const pages: readonly Page[] = [
 /** The pages for those who work on gteway. */
 const workshop: readonly Page[] = [
   ...['ARCHITECTURE.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'].map(page),
-  ...['bench/README.md', 'deploy/README.md', 'examples/README.md', 'native/src/kernels/README.md'].map(page),
+  ...[
+    'bench/README.md',
+    'deploy/README.md',
+    'examples/README.md',
+    'native/src/kernels/README.md',
+    'native/src/tokenizer/README.md',
+  ].map(page),
 ];
 
 function textOf(path: string): string {
