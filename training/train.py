@@ -87,7 +87,7 @@ def initial_table():
     """Frequent tokens count less (Arora et al. 2017). LayerNorm gives all rows one length, so what a token does not weigh
     goes into two coordinates that cancel in the mean and that the last LayerNorm drops."""
     frequency = numpy.bincount(tokens, minlength=size) / len(tokens)
-    weight = numpy.clip(2e-4 / (2e-4 + frequency), 0.05, 0.9)
+    weight = numpy.clip(1e-3 / (1e-3 + frequency), 0.05, 0.9)
     weight[:5] = 0.05
     table = numpy.zeros((size, hidden), numpy.float32)
     table[:, : hidden - null] = word_vectors() * weight[:, None] * hidden**0.5
@@ -98,11 +98,7 @@ def initial_table():
 
 def batches(count):
     """Indices of pairs, each text once in a batch, and the two sides' texts as lists of token arrays."""
-    names = list(data["names"])
-    often = numpy.ones(len(pairs), bool)
-    for kind, share in ("package", 0.3), ("sentence", 0.5), ("related", 0.6):
-        often[(kinds == names.index(kind)) & (random.random(len(pairs)) > share)] = False
-    order = random.permutation(numpy.flatnonzero(often))
+    order = random.permutation(len(pairs))
     for start in range(0, len(order) - count, count):
         chosen = pairs[order[start:start + count]]
         flip = random.random(count) < 0.5
@@ -203,13 +199,13 @@ def train_static():
     if os.path.exists(path):
         model.load_state_dict(torch.load(path))
         return model
-    optimizer = torch.optim.Adam(model.parameters(), lr=0.015, betas=(0.9, 0.98))
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.03, betas=(0.9, 0.98))
     step, begin, average = 0, time.time(), 0
     while step < options.static_steps:
         for texts, chosen in batches(1024):
             step += 1
             for group in optimizer.param_groups:
-                group["lr"] = 0.015 * min(1, step / 200) * max(0.02, 1 - step / options.static_steps)
+                group["lr"] = 0.03 * min(1, step / 200) * max(0.02, 1 - step / options.static_steps)
             loss = loss_of(model(texts[0]), model(texts[1]), chosen)
             optimizer.zero_grad()
             loss.backward()

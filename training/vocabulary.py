@@ -10,7 +10,7 @@ import unicodedata
 import numpy
 
 root = sys.argv[1]
-size = 16384
+size = 11008
 longest = 64
 specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 splitter = re.compile(r"[^\W_]+|[^\w\s]|_")
@@ -30,7 +30,7 @@ def learn(counts):
     kept = [c for c, count in characters.most_common(160) if count >= 20]
     vocabulary = specials + sorted(set(kept) | set("abcdefghijklmnopqrstuvwxyz0123456789"))
     vocabulary += ["##" + c for c in sorted(kept) if c.isalnum()]
-    pieces = 1600
+    pieces = 1300
     frequent = [word for word, _ in counts.most_common(size) if len(word) > 1 and all(c in characters for c in word)]
     vocabulary += frequent[: size - len(vocabulary) - pieces]
     known = set(vocabulary)
@@ -54,13 +54,11 @@ def main():
     rows = [line.rstrip("\n").split("\t") for line in open(f"{root}/pairs.tsv", encoding="utf-8")]
     counts = collections.Counter()
     texts = {}
-    for kind, one, other in rows:
+    for _, one, other in rows:
         for text in (one, other):
             if text not in texts:
                 texts[text] = words_of(text)
-                # Packages speak of modules and libraries; what people say every day must not lose its place to them.
-                if kind not in ("package", "sentence") or len(texts) % 8 == 0:
-                    counts.update(texts[text])
+                counts.update(texts[text])
     vocabulary = learn(counts)
     ids = {token: i for i, token in enumerate(vocabulary)}
     pieces_of = {}
