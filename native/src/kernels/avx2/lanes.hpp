@@ -37,6 +37,7 @@ struct I32 {
 struct F32 {
   using I32 = avx2::I32;
   static constexpr size_t kLanes = 8;
+  static constexpr bool kHasMasks = false;
   static constexpr size_t kBytesVectors = 4;
   static constexpr size_t kSigns = 8;
   static constexpr size_t kRowSums = 4;
@@ -73,9 +74,9 @@ struct F32 {
   friend F32 where_negative(F32 x, F32 then, F32 otherwise) {
     return {_mm256_blendv_ps(otherwise.v, then.v, x.v)};
   }
-  friend I32 where_nan(F32 x, I32 then, I32 otherwise) {
+  friend I32 unless_nan(F32 x, I32 rounded) {
     const __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(x.v, x.v, _CMP_UNORD_Q));
-    return {_mm256_blendv_epi8(otherwise.v, then.v, nan)};
+    return {_mm256_blendv_epi8(rounded.v, (x.bits() | I32::of(0x400000)).v, nan)};
   }
   friend F32 first_lanes(F32 x, size_t count, F32 others) {
     const __m256i limit = _mm256_set1_epi32(count < kLanes ? static_cast<int>(count) : 8);

@@ -9,7 +9,8 @@
 namespace gteway::kernels::avx512 {
 namespace {
 
-// The first `count` of 16 or 8 lanes.
+// The first `count` of 64, 16 or 8 lanes.
+inline __mmask64 first_of_64(size_t count) { return count >= 64 ? ~uint64_t{0} : (uint64_t{1} << count) - 1; }
 inline __mmask16 first_of_16(size_t count) {
   return count >= 16 ? 0xffff : static_cast<__mmask16>((1u << count) - 1);
 }
@@ -32,8 +33,11 @@ struct I32 {
   friend I32 operator|(I32 a, I32 b) { return {_mm512_or_si512(a.v, b.v)}; }
   friend int32_t sum_lanes(I32 x) { return _mm512_reduce_add_epi32(x.v); }
   friend void store_upper_halves(uint16_t* to, I32 low, I32 high) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtepi32_epi16(low.upper_halves().v));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 16), _mm512_cvtepi32_epi16(high.upper_halves().v));
+    // Words 1, 3, … 31 of `low`, then of `high`.
+    const __m512i odd = _mm512_set_epi32(
+        0x3f003d, 0x3b0039, 0x370035, 0x330031, 0x2f002d, 0x2b0029, 0x270025, 0x230021,  //
+        0x1f001d, 0x1b0019, 0x170015, 0x130011, 0x0f000d, 0x0b0009, 0x070005, 0x030001);
+    _mm512_storeu_si512(to, _mm512_permutex2var_epi16(low.v, odd, high.v));
   }
   friend void store_i8(int8_t* to, const I32 (&x)[2]) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtsepi32_epi8(x[0].v));
@@ -49,6 +53,7 @@ struct I32 {
 struct F32 {
   using I32 = avx512::I32;
   static constexpr size_t kLanes = 16;
+  static constexpr bool kHasMasks = true;
   static constexpr size_t kBytesVectors = 2;
   static constexpr size_t kSigns = 16;
   static constexpr size_t kRowSums = 2;
@@ -66,6 +71,18 @@ struct F32 {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(upper), 16))};
   }
   void store(float* to) const { _mm512_storeu_ps(to, v); }
+  // The first `count` elements, into a buffer and from one; zeros behind them up to a multiple of 64 bytes.
+  template <class T>
+  static void copy_in(T* buffer, const T* from, size_t count) {
+    for (size_t i = 0; i < count; i += 64 / sizeof(T))
+      _mm512_storeu_si512(buffer + i,
+                          _mm512_maskz_loadu_epi8(first_of_64((count - i) * sizeof(T)), from + i));
+  }
+  template <class T>
+  static void copy_out(T* to, const T* buffer, size_t count) {
+    for (size_t i = 0; i < count; i += 64 / sizeof(T))
+      _mm512_mask_storeu_epi8(to + i, first_of_64((count - i) * sizeof(T)), _mm512_loadu_si512(buffer + i));
+  }
   I32 bits() const { return {_mm512_castps_si512(v)}; }
 
   friend F32 operator+(F32 a, F32 b) { return {_mm512_add_ps(a.v, b.v)}; }
@@ -84,8 +101,9 @@ struct F32 {
     const __mmask16 negative = _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ);
     return {_mm512_mask_mov_ps(otherwise.v, negative, then.v)};
   }
-  friend I32 where_nan(F32 x, I32 then, I32 otherwise) {
-    return {_mm512_mask_mov_epi32(otherwise.v, _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q), then.v)};
+  friend I32 unless_nan(F32 x, I32 rounded) {
+    const __mmask16 nan = _mm512_cmp_ps_mask(x.v, x.v, _CMP_UNORD_Q);
+    return {_mm512_mask_or_epi32(rounded.v, nan, x.bits().v, _mm512_set1_epi32(0x400000))};
   }
   friend F32 first_lanes(F32 x, size_t count, F32 others) {
     return {_mm512_mask_mov_ps(others.v, first_of_16(count), x.v)};
@@ -98,8 +116,8 @@ struct F32 {
 
   friend void store_f16(uint16_t* to, F32 low, F32 high) {
     constexpr int kRounding = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm512_cvtps_ph(low.v, kRounding));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 16), _mm512_cvtps_ph(high.v, kRounding));
+    const __m256i halves[2] = {_mm512_cvtps_ph(low.v, kRounding), _mm512_cvtps_ph(high.v, kRounding)};
+    _mm512_storeu_si512(to, _mm512_inserti64x4(_mm512_castsi256_si512(halves[0]), halves[1], 1));
   }
   friend I32 round_to_i8(F32 x) {
     const __m512 limit = _mm512_set1_ps(127);

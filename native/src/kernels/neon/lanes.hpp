@@ -39,6 +39,7 @@ struct I32 {
 struct F32 {
   using I32 = neon::I32;
   static constexpr size_t kLanes = 4;
+  static constexpr bool kHasMasks = false;
   static constexpr size_t kBytesVectors = 2;
   static constexpr size_t kSigns = 8;
   static constexpr size_t kRowSums = 4;
@@ -71,8 +72,8 @@ struct F32 {
   friend F32 where_negative(F32 x, F32 then, F32 otherwise) {
     return {vbslq_f32(vcltzq_f32(x.v), then.v, otherwise.v)};
   }
-  friend I32 where_nan(F32 x, I32 then, I32 otherwise) {
-    return {vbslq_s32(vceqq_f32(x.v, x.v), otherwise.v, then.v)};
+  friend I32 unless_nan(F32 x, I32 rounded) {
+    return {vbslq_s32(vceqq_f32(x.v, x.v), rounded.v, (x.bits() | I32::of(0x400000)).v)};
   }
   friend F32 first_lanes(F32 x, size_t count, F32 others) {
     const uint32x4_t limit = vdupq_n_u32(count < kLanes ? static_cast<uint32_t>(count) : 4);
