@@ -5,30 +5,31 @@
  * model that needs it.
  */
 export { Session } from './session.js';
-export type {
-  EmbeddingModelName,
-  EmbedStreamOptions,
-  Run,
-  RunEmbedding,
-  RunLanguageModel,
-  RunOptions,
-  SessionOptions,
-} from './session-types.js';
-export type { CacheOptions, EmbeddingSessionOptions } from './session-options.js';
-export { LatencyHistogram } from './session-stats.js';
-export type { SessionStats } from './session-stats.js';
-export type { EmbedTrace, LoadTrace } from './tracing.js';
-export type { EmbedOptions, Pooling } from './embed-options.js';
-export type { SessionInfo } from './embedding-session.js';
+export type { EmbeddingModelName, Run, SessionOptions } from './session.js';
+export type { CacheOptions, EmbeddingSessionOptions } from './engines/session-options.js';
+export type { SessionInfo } from './engines/session-info.js';
+export type { EmbedOptions, Pooling } from './embedding/embed-options.js';
+export type { EmbedStreamOptions } from './embedding/embed-stream.js';
+export type { RunEmbedding, RunOptions } from './embedding/run.js';
+export { LatencyHistogram } from './embedding/session-stats.js';
+export type { SessionStats } from './embedding/session-stats.js';
+export type { EmbedTrace, LoadTrace } from './embedding/tracing.js';
 export type { DownloadProgress } from './models/resolve.js';
 
-export { Embeddings } from './embeddings.js';
-export { cosineSimilarity, dot, similarityMatrix } from './similarity.js';
-export type { Matrix, SimilarityMatrix, Vector } from './similarity.js';
+export { Embeddings } from './vectors/embeddings.js';
+export { cosineSimilarity, dot, similarityMatrix } from './vectors/similarity.js';
+export type { Matrix, SimilarityMatrix, Vector } from './vectors/similarity.js';
 
-export { Tokenizer } from './tokenizer.js';
-export type { BatchEncoding, EncodeOptions, Encoding, TokenizerLoadOptions, TokenizerOptions } from './tokenizer.js';
+export { Tokenizer } from './tokenizer/tokenizer.js';
+export type {
+  BatchEncoding,
+  EncodeOptions,
+  Encoding,
+  TokenizerLoadOptions,
+  TokenizerOptions,
+} from './tokenizer/tokenizer.js';
 
+export type { RunLanguageModel } from './llm/run.js';
 export { LlmStream } from './llm/stream.js';
 export type {
   ChatCompletionOptions,
@@ -45,5 +46,5 @@ export type { ChatCompletionResult, OllamaChatResult, OllamaGenerateResult } fro
 export { errorCodes, GtewayError, isGtewayError } from './errors.js';
 export type { ErrorCode, GtewayErrorOptions } from './errors.js';
 
-export { onLog } from './log.js';
-export type { LogEntry, LogLevel } from './log.js';
+export { onLog } from './native/log.js';
+export type { LogEntry, LogLevel } from './native/log.js';

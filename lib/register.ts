@@ -6,8 +6,7 @@
  * unchanged in Node, Deno and Bun. Where the global is there already, as in the Edge runtime, it is replaced.
  */
 import { classifyModel } from './models/classify.js';
-import { Session } from './session.js';
-import type { SessionOptions } from './session-types.js';
+import { Session, type SessionOptions } from './session.js';
 
 const shared = new Map<string, EdgeSession>();
 

@@ -1,17 +1,36 @@
 /** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
-import type { Embeddings } from './embeddings.js';
-import { checkTexts, type EmbedOptions } from './embed-options.js';
-import { EmbeddingSession, type SessionInfo } from './embedding-session.js';
-import { embedStream } from './embed-stream.js';
+import type { Embeddings } from './vectors/embeddings.js';
+import type { EmbedOptions } from './embedding/embed-options.js';
+import { EmbeddingSession } from './embedding/embedding-session.js';
+import type { SessionInfo } from './engines/session-info.js';
+import { embedStream, type EmbedStreamOptions } from './embedding/embed-stream.js';
+import { runEmbedding, type RunEmbedding, type RunOptions } from './embedding/run.js';
 import { LlmClient, type LlmPrompt } from './llm/client.js';
 import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
+import type { RunLanguageModel } from './llm/run.js';
 import { classifyModel } from './models/classify.js';
-import { rejectUnknownKeys } from './options.js';
-import { type EmbeddingSessionOptions, show } from './session-options.js';
-import type { SessionStats } from './session-stats.js';
-import type { EmbedStreamOptions, Run, RunOptions, SessionOptions } from './session-types.js';
+import { type KnownModelName, nearestKnownModel } from './models/registry.js';
+import { show } from './arguments/show.js';
+import { GtewayError, isGtewayError } from './errors.js';
+import type { EmbeddingSessionOptions } from './engines/session-options.js';
+import type { SessionStats } from './embedding/session-stats.js';
 
-const runOptionNames = ['mean_pool', 'normalize', 'signal', 'timeout'] as const satisfies readonly (keyof RunOptions)[];
+/** A model that gives vectors, as far as its name tells: a known name, a directory or a hub repository. */
+export type EmbeddingModelName =
+  KnownModelName | `./${string}` | `../${string}` | `/${string}` | `~/${string}` | `${string}/${string}`;
+
+/**
+ * `session.run`, by the model's name. A name known only at run time has both forms, and `run(text)` without options that
+ * only a language model has then means an embedding.
+ */
+export type Run<Model extends string> = string extends Model
+  ? RunEmbedding & RunLanguageModel
+  : Model extends EmbeddingModelName
+    ? RunEmbedding
+    : RunLanguageModel;
+
+/** Options of a session; which of the two apply follows from the model. */
+export type SessionOptions = EmbeddingSessionOptions | LlmSessionOptions;
 
 /**
  * A model, ready to be run.
@@ -35,6 +54,8 @@ export class Session<const Model extends string = string> implements AsyncDispos
   readonly run: Run<Model>;
   readonly #embedding: EmbeddingSession | undefined;
   readonly #languageModel: LlmClient | undefined;
+  /** Why what only embedding models have is refused. */
+  readonly #misuse: string = '';
 
   /**
    * Returns at once; files are fetched and loaded in the background, and calls made meanwhile wait.
@@ -46,17 +67,21 @@ export class Session<const Model extends string = string> implements AsyncDispos
     if (typeof options !== 'object' || (options as unknown) === null) {
       throw new TypeError(`new Session(): options must be an object, not ${show(options)}`);
     }
-    const isLanguageModel = 'host' in options || classifyModel(model).kind === 'llm';
-    if (isLanguageModel) {
-      this.#languageModel = new LlmClient(model, options as LlmSessionOptions);
+    if ('host' in options || classifyModel(model).kind === 'llm') {
+      const languageModel = new LlmClient(model, options as LlmSessionOptions);
+      this.#languageModel = languageModel;
+      const hint = slipHint(model);
+      this.#misuse = `'${model}' is a language model${hint}`;
+      this.run = ((prompt: LlmPrompt, runOptions?: LlmRunOptions) =>
+        languageModel.run(prompt, runOptions).catch((error: unknown) => {
+          throw withHint(error, hint);
+        })) as Run<Model>;
     } else {
-      this.#embedding = new EmbeddingSession(model, options as EmbeddingSessionOptions);
+      const embedding = new EmbeddingSession(model, options as EmbeddingSessionOptions);
+      this.#embedding = embedding;
+      this.run = ((input: unknown, runOptions?: RunOptions) =>
+        runEmbedding(embedding, input, runOptions)) as Run<Model>;
     }
-    const run = (input: unknown, runOptions?: object): Promise<unknown> =>
-      this.#languageModel !== undefined
-        ? this.#languageModel.run(input as LlmPrompt, runOptions as LlmRunOptions | undefined)
-        : this.#runEmbedding(input, runOptions);
-    this.run = run as unknown as Run<Model>;
   }
 
   /**
@@ -146,26 +171,21 @@ export class Session<const Model extends string = string> implements AsyncDispos
 
   #embeddingOnly(member: string): EmbeddingSession {
     if (this.#embedding !== undefined) return this.#embedding;
-    throw new TypeError(`session.${member} is for embedding models; this session's model is a language model`);
-  }
-
-  async #runEmbedding(input: unknown, options: RunOptions = {}): Promise<number[] | number[][] | number[][][]> {
-    const where = 'session.run()';
-    rejectUnknownKeys(options, runOptionNames, where);
-    const { mean_pool, ...rest } = options;
-    if (mean_pool !== undefined && typeof mean_pool !== 'boolean') {
-      throw new TypeError(`${where}: mean_pool must be true or false, not ${show(mean_pool)}`);
-    }
-    const texts = checkTexts(where, input);
-    const pooling = mean_pool === undefined ? {} : ({ pooling: mean_pool ? 'mean' : 'none' } as const);
-    const embeddings = await this.#embeddingOnly('run()').embed(texts, { ...rest, ...pooling }, 'run');
-    const rows = Array.from(embeddings, (row) => Array.from(row));
-    if (mean_pool !== false) return typeof input === 'string' ? (rows[0] ?? []) : rows;
-    return typeof input === 'string' ? rows : splitByText(rows, embeddings.tokens);
+    throw new TypeError(`session.${member} is for embedding models; ${this.#misuse}`);
   }
 }
 
-function splitByText(rows: number[][], tokens: Uint32Array): number[][][] {
-  let next = 0;
-  return Array.from(tokens, (count) => rows.slice(next, (next += count)));
+/** Any name that is no embedding model's is a language model's, so a slip of the keyboard ends there too. */
+function slipHint(model: string): string {
+  const meant = nearestKnownModel(model);
+  return meant === undefined ? '' : `; did you mean the embedding model '${meant}'?`;
+}
+
+/** Failures that a slip would lead to: no server, a server without that model, options that only embeddings have. */
+function withHint(error: unknown, hint: string): unknown {
+  if (hint === '') return error;
+  if (isGtewayError(error, 'ERR_LLM_HOST') || isGtewayError(error, 'ERR_LLM_MODEL_MISSING')) {
+    return new GtewayError(error.code, error.message + hint, { cause: error.cause ?? error, details: error.details });
+  }
+  return error instanceof TypeError ? new TypeError(error.message + hint, { cause: error }) : error;
 }

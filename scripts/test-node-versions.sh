@@ -27,6 +27,6 @@ for version in "$@"; do
   echo "Node.js $("$node" --version)"
   # Without the slowest, which is about files and not about Node.js.
   "$node" node_modules/vitest/vitest.mjs run --typecheck.enabled=false --exclude tests/cli/resume.test.ts \
-    tests/session.test.ts tests/tokenizer.test.ts tests/similarity.test.ts tests/log.test.ts tests/cli \
+    tests/session.test.ts tests/tokenizer tests/vectors tests/native/log.test.ts tests/cli \
     tests/robustness/exit.test.ts tests/robustness/workers.test.ts
 done

@@ -1,6 +1,6 @@
 /** Keeps the layers of ARCHITECTURE.md apart: reads every native source's includes, and what lib/ imports. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 
@@ -159,13 +159,95 @@ describe('native sources', () => {
   });
 });
 
+const libRoot = join(root, 'lib');
+
+/** What stands in the hall: the public surface. Each may import from every room but the programs'. */
+const publicFiles = ['errors.ts', 'index.ts', 'register.ts', 'session.ts'];
+
+/** The rooms of lib/, lowest first, and which others each may import from; errors.ts is for all. */
+const mayImport: Record<string, readonly string[]> = {
+  arguments: [],
+  cancellation: ['arguments'],
+  native: ['arguments'],
+  models: ['arguments'],
+  vectors: ['native'],
+  tokenizer: ['arguments', 'models', 'native'],
+  engines: ['arguments', 'cancellation', 'models', 'native', 'tokenizer'],
+  embedding: ['arguments', 'cancellation', 'engines', 'native', 'vectors'],
+  llm: ['arguments', 'cancellation'],
+  server: ['arguments', 'embedding', 'engines', 'models', 'tokenizer', 'vectors', 'session.ts'],
+  cli: [...['arguments', 'embedding', 'engines', 'models', 'native', 'server', 'tokenizer', 'vectors'], 'session.ts'],
+};
+
+interface Module {
+  /** Relative to lib/, with forward slashes. */
+  path: string;
+  /** First folder of the path, or the file's name in the hall. */
+  room: string;
+  /** Modules of lib/ it imports, types included, by their path. */
+  imports: string[];
+}
+
+const modules: Module[] = filesIn(libRoot, /\.ts$/).map((path) => {
+  const text = readFileSync(join(libRoot, path), 'utf8');
+  const specifiers = [...text.matchAll(/(?:\bfrom|\bimport\(?)\s*'(\.[^']*)'/g)].map((match) => match[1] ?? '');
+  const imports = specifiers
+    .map((specifier) => posix.join(posix.dirname(path), specifier).replace(/\.js$/, '.ts'))
+    .filter((target) => !target.startsWith('..'));
+  return { path, room: path.split('/', 1)[0] ?? '', imports };
+});
+
+/** The first circle of imports met from `path`, as the files it goes through. */
+function circleFrom(path: string, done: Set<string>, way: string[] = []): string[] | undefined {
+  if (way.includes(path)) return [...way.slice(way.indexOf(path)), path];
+  if (done.has(path)) return undefined;
+  for (const next of modules.find((module) => module.path === path)?.imports ?? []) {
+    const circle = circleFrom(next, done, [...way, path]);
+    if (circle !== undefined) return circle;
+  }
+  done.add(path);
+  return undefined;
+}
+
 describe('lib/', () => {
+  test('has the public surface in the hall and everything else in a room', () => {
+    const hall = modules.filter(({ path }) => !path.includes('/')).map(({ path }) => path);
+    expect(hall.sort()).toEqual(publicFiles);
+    const rooms = new Set(modules.map(({ room }) => room).filter((room) => !publicFiles.includes(room)));
+    expect([...rooms].sort()).toEqual(Object.keys(mayImport).sort());
+  });
+
+  test('imports files that are there', () => {
+    const paths = new Set(modules.map(({ path }) => path));
+    expect(modules.flatMap(({ imports }) => imports.filter((path) => !paths.has(path)))).toEqual([]);
+    expect(modules.flatMap(({ imports }) => imports).length).toBeGreaterThan(100);
+  });
+
+  test('depends in one direction, room by room', () => {
+    const programs = ['cli', 'server'];
+    const wrong = modules.flatMap(({ path, room, imports }) =>
+      imports
+        .filter((target) => {
+          const other = target.split('/', 1)[0] ?? '';
+          if (other === room || other === 'errors.ts') return false;
+          if (publicFiles.includes(room)) return programs.includes(other);
+          return mayImport[room]?.includes(other) !== true;
+        })
+        .map((target) => `${path} → ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('has no circle of imports, not even one of types', () => {
+    const done = new Set<string>();
+    expect(modules.map(({ path }) => circleFrom(path, done)).filter((circle) => circle !== undefined)).toEqual([]);
+  });
+
   test('touches the .node in native/binding.ts only', () => {
-    const lib = join(root, 'lib');
-    const wrong = filesIn(lib, /\.ts$/).filter(
+    const wrong = filesIn(libRoot, /\.ts$/).filter(
       (path) =>
         path !== 'native/binding.ts' &&
-        /node-gyp-build|process\.dlopen|\.node['"`]/.test(readFileSync(join(lib, path), 'utf8')),
+        /node-gyp-build|process\.dlopen|\.node['"`]/.test(readFileSync(join(libRoot, path), 'utf8')),
     );
     expect(wrong).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { writeFile, mkdtemp, cp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
-import { planEngines } from '../lib/engine-choice.js';
+import { planEngines } from '../lib/engines/engine-plan.js';
 import { Embeddings, GtewayError, isGtewayError, Session, Tokenizer } from '../lib/index.js';
 import { cosine, length } from './fixtures/vectors.js';
 

@@ -1,7 +1,8 @@
 /**
  * The boundary between lib/ and the addon, written down. lib/native/binding.ts is the only file that loads it.
  *
- * Arguments are positional, already validated and already defaulted: options objects never cross.
+ * Arguments are already validated and already defaulted. Those of calls are positional; what makes a session or a
+ * tokenizer is an object.
  */
 
 /** A token that is matched in the text itself, as plain data. */
@@ -15,7 +16,7 @@ export interface NativeAddedToken {
   special: boolean;
 }
 
-/** What lib/tokenizer-json.ts makes of a tokenizer.json. */
+/** What lib/tokenizer/tokenizer-json.ts makes of a tokenizer.json. */
 export interface NativeTokenizerConfig {
   vocabularyTokens: string[];
   /** Beside vocabularyTokens; may have holes and duplicates. */
@@ -153,30 +154,7 @@ export interface SessionBinding {
    * Sessions of the same files, engine options and threads share one engine and its worker threads, also across
    * worker_threads; queue bounds, cache and statistics are each session's own.
    */
-  readonly NativeSession: new (
-    tokenizer: object,
-    modelPath: string,
-    dtype: string,
-    device: 'auto' | 'cpu' | 'cuda',
-    deviceId: number,
-    /** Bytes; 0: no limit. */
-    gpuMemoryLimit: number,
-    threads: number,
-    /** 0: the engine's own choice. */
-    maxBatchTokens: number,
-    /** Texts in flight. A call that finds nothing in flight is admitted whatever its size. */
-    maxQueue: number,
-    /** Absolute path: ONNX Runtime's shared library; for the encoder on CUDA libgteway_cuda, on the CPU ''. */
-    library: string,
-    /** Bytes of UTF-8 in flight; the same exception. */
-    maxQueueBytes: number,
-    /** Bytes that cached vectors and their texts may take; 0: no cache. */
-    cacheBytes: number,
-    /** `'encoder'` opens no ONNX Runtime. */
-    engine: 'ort' | 'encoder',
-    /** Absolute path of the model's config.json. */
-    configPath: string,
-  ) => NativeSession;
+  readonly NativeSession: new (options: NativeSessionOptions) => NativeSession;
   /**
    * The upper bounds of the buckets of every NativeLatency, in milliseconds, ascending, exclusive; 32 buckets to the
    * octave, so that a bucket is 3 % wide. The last one also takes everything above it.
@@ -184,8 +162,37 @@ export interface SessionBinding {
   latencyBounds(): Float64Array<ArrayBuffer>;
 }
 
+/** Every one is given: lib/ has filled the defaults. */
+export interface NativeSessionOptions {
+  readonly tokenizer: object;
+  /** Absolute paths: of the weights, and of the model's config.json. */
+  readonly weightsPath: string;
+  readonly configPath: string;
+  /** `'encoder'` opens no ONNX Runtime. */
+  readonly engine: 'ort' | 'encoder';
+  /** Absolute path: ONNX Runtime's shared library; for the encoder on CUDA libgteway_cuda, on the CPU ''. */
+  readonly library: string;
+  readonly dtype: string;
+  readonly device: 'auto' | 'cpu' | 'cuda';
+  readonly deviceId: number;
+  /** Bytes; 0: no limit. */
+  readonly gpuMemoryLimit: number;
+  readonly threads: number;
+  /** 0: the engine's own choice. */
+  readonly maxBatchTokens: number;
+  /** Texts in flight. A call that finds nothing in flight is admitted whatever its size. */
+  readonly maxQueue: number;
+  /**
+   * Bytes in flight, with the same exception: of texts as UTF-8, and of token rows where a call's pooling is 'none'
+   * (before a text is tokenized, as many as if each byte were a token).
+   */
+  readonly maxQueueBytes: number;
+  /** Bytes that cached vectors and their texts may take; 0: no cache. */
+  readonly cacheBytes: number;
+}
+
 export interface NativeSession {
-  /** The same promise each time. Rejects when loading failed; the session is closed then. */
+  /** The same promise each time. Rejects when loading failed, and with ERR_CLOSED when close() was first. */
   ready(): Promise<NativeLoaded>;
   /**
    * The texts are copied before this returns: cut a call of many thousands into slices, to spare memory and the event
@@ -198,7 +205,8 @@ export interface NativeSession {
    *   bounds how many such calls there are); false throws ERR_OVERLOADED
    * @param itemErrors a text that fails is listed in the result's `errors`, and the rest of the call is served; false: it
    *   rejects the call
-   * Throws ERR_OVERLOADED and ERR_CLOSED at once; everything else is a rejection.
+   * Throws ERR_OVERLOADED, ERR_CLOSED, ERR_OUT_OF_MEMORY, and ERR_INVALID_ARGUMENT for a number that is in flight, at
+   * once; everything else is a rejection.
    */
   embed(
     call: number,

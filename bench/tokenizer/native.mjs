@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { parseTokenizerJson } from '../../dist/tokenizer-json.js';
+import { parseTokenizerJson } from '../../dist/tokenizer/tokenizer-json.js';
 import { buildNative } from '../measure/native-target.mjs';
 
 /** @typedef {{ case: string, bytes: number, tokens: number, mbPerSecond: number, nsPerByte: number }} NativeResult */

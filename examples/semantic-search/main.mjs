@@ -2,14 +2,13 @@
  * Semantic search in Postgres: embeddings from gteway, pgvector's `match_documents` as in Supabase's documentation.
  * PGlite is Postgres in this process; with a server, only the connection changes.
  *
- *   npm --prefix examples/semantic-search start                            (an untrained model stands in)
+ *   npm --prefix examples/semantic-search start                            (the small model in the package)
  *   MODEL=gte-small npm --prefix examples/semantic-search start -- "what do cats like?"
  *   npm --prefix examples/semantic-search start -- --halfvec               (vectors of 16-bit floats: half the space)
  */
 import { PGlite } from '@electric-sql/pglite';
 import { vector } from '@electric-sql/pglite-pgvector';
 import { Session } from 'gteway';
-import { offlineModel } from '../offline-model.mjs';
 
 const documents = [
   'The cat sleeps on the warm windowsill all afternoon.',
@@ -23,7 +22,7 @@ const documents = [
 const type = process.argv.includes('--halfvec') ? 'halfvec' : 'vector';
 const question = process.argv.slice(2).find((argument) => !argument.startsWith('--')) ?? 'where does the cat sleep?';
 
-const session = await Session.load(process.env.MODEL ?? (await offlineModel()));
+const session = await Session.load(process.env.MODEL ?? 'gteway-mini');
 const { dimensions } = session.info;
 
 const database = await PGlite.create({ extensions: { vector } });

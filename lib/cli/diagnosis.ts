@@ -1,12 +1,11 @@
 /** What gteway finds on this machine, each part by itself: one that fails is told, and the others still are. */
-import { access, constants, mkdtemp, rm, statfs } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { access, constants, statfs } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { CpuInfo, CudaDevice, OrtStatus } from '../../types/binding.js';
 import { isGtewayError } from '../errors.js';
-import type { SessionInfo } from '../embedding-session.js';
+import type { SessionInfo } from '../engines/session-info.js';
+import { bundledModel } from '../models/bundled.js';
 import { defaultCacheDirectory, expandHome, isOffline } from '../models/environment.js';
-import { fixtureModel } from '../models/fixture/fixture-model.js';
 import { type HubProbe, probeHub } from '../models/hub.js';
 import { addonPath, binding } from '../native/binding.js';
 import { cudaLibraryPath } from '../native/cuda-library.js';
@@ -31,7 +30,7 @@ export interface Diagnosis {
   readonly cache: Found<{ directory: string; freeBytes: number; writable: boolean }>;
   readonly hub: HubProbe;
   readonly environment: Readonly<Record<string, string>>;
-  /** Whether a text can be embedded here, tried with the fixture model. */
+  /** Whether a text can be embedded here, tried with the model in the package. */
   readonly embedding: Found<
     Pick<SessionInfo, 'dimensions' | 'device' | 'engine' | 'dtype' | 'isa' | 'threads' | 'fallbacks'>
   >;
@@ -101,18 +100,12 @@ async function nearestExisting(path: string): Promise<string> {
   }
 }
 
-/** In a directory of its own, so that a cache that cannot be written is told apart from an engine that does not run. */
 async function tryEmbedding(): Promise<SessionInfo> {
-  const directory = await mkdtemp(join(tmpdir(), 'gteway-doctor-'));
-  try {
-    await using session = await Session.load(await fixtureModel(directory));
-    const { data } = await session.embed('Is the doctor in?');
-    const length = Math.hypot(...data);
-    if (!(Math.abs(length - 1) < 1e-3)) throw new Error(`the vector has length ${length}, not 1`);
-    return session.info;
-  } finally {
-    await rm(directory, { recursive: true, force: true });
-  }
+  await using session = await Session.load(bundledModel);
+  const { data } = await session.embed('Is the doctor in?');
+  const length = Math.hypot(...data);
+  if (!(Math.abs(length - 1) < 1e-3)) throw new Error(`the vector has length ${length}, not 1`);
+  return session.info;
 }
 
 /** The environment variables that gteway reads. */

@@ -1,5 +1,6 @@
 /** How the CLI fails: one line for people on stderr, a hint where there is one, and an exit code for scripts. */
 import { isGtewayError } from '../errors.js';
+import { bundledModel, bundledNotice } from '../models/bundled.js';
 
 export const exitCodes = { ok: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
@@ -31,7 +32,7 @@ export function reportFailure(error: unknown): number {
 function hintFor(error: Error): string | undefined {
   if (error instanceof UsageError) return 'see gteway --help, or gteway help <command>';
   if (isGtewayError(error, 'ERR_HUB_UNREACHABLE') || isGtewayError(error, 'ERR_OFFLINE')) {
-    return '--model fixture needs no network: the real pipeline, with untrained weights';
+    return `--model ${bundledModel} needs no network: ${bundledNotice}`;
   }
   if (isGtewayError(error, 'ERR_TEXT_TOO_LONG')) return 'without --no-truncate, long texts are cut instead';
   if (

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import type { Readable } from 'node:stream';
 import { type Command, Option } from 'commander';
-import type { SliceSource } from '../embed-slices.js';
+import type { SliceSource } from '../embedding/embed-slices.js';
 import { nonEmpty } from './arguments.js';
 import { CommandError, systemReason, UsageError } from './failure.js';
 

@@ -1,15 +1,16 @@
 /**
- * The options that choose a model and how it runs, and the one rule about the fixture: it stands in only for the model
- * that nobody named. A model given with --model is used or fails.
+ * The options that choose a model and how it runs, and the one rule about the bundled model: it stands in only for the
+ * model that nobody named. A model given with --model is used or fails.
  */
 import { type Command, Option } from 'commander';
 import { type GtewayError, isGtewayError } from '../errors.js';
+import { bundledModel, bundledNotice } from '../models/bundled.js';
 import { classifyModel } from '../models/classify.js';
 import { defaultCacheDirectory, expandHome } from '../models/environment.js';
 import { fixtureModel, fixtureNotice } from '../models/fixture/fixture-model.js';
 import { resolveModel, type ResolvedTokenizer, resolveTokenizer } from '../models/resolve.js';
 import { Session } from '../session.js';
-import type { EmbeddingSessionOptions, EngineName } from '../session-options.js';
+import type { EmbeddingSessionOptions, EngineName } from '../engines/session-options.js';
 import { nonEmpty, wholeNumber } from './arguments.js';
 import { note } from './failure.js';
 import { downloadProgress } from './progress.js';
@@ -53,7 +54,8 @@ export function addModelOptions(command: Command): Command {
     .addOption(
       new Option(
         '-m, --model <model>',
-        `a known name, a hub repository (owner/name), a directory, or '${fixtureName}' (default: ${defaultModel})`,
+        `a known name, a hub repository (owner/name), a directory, or '${fixtureName}' (default: ${defaultModel}, or ` +
+          `${bundledModel}, which is in the package, where that cannot be fetched)`,
       ).argParser(nonEmpty),
     )
     .addOption(cacheDirOption())
@@ -118,10 +120,9 @@ type Open<T> = (
 
 async function withModel<T>(flags: ModelFlags, open: Open<T>): Promise<T> {
   const bar = downloadProgress();
-  const openFixture = async (): Promise<T> => open(await fixtureDirectory(flags.cacheDir), fixtureName, bar.onProgress);
   try {
     if (flags.model === fixtureName) {
-      const opened = await openFixture();
+      const opened = await open(await fixtureDirectory(flags.cacheDir), fixtureName, bar.onProgress);
       note(`the fixture model: ${fixtureNotice}`);
       return opened;
     }
@@ -130,9 +131,9 @@ async function withModel<T>(flags: ModelFlags, open: Open<T>): Promise<T> {
   } catch (error) {
     if (flags.model !== undefined || !isOutOfReach(error)) throw error;
     bar.stop();
-    const opened = await openFixture();
+    const opened = await open(bundledModel, bundledModel, bar.onProgress);
     note(`WARNING: ${defaultModel} could not be fetched: ${error.message}`);
-    note(`WARNING: the fixture model stands in for it: ${fixtureNotice}`);
+    note(`WARNING: ${bundledModel} stands in for it: ${bundledNotice}`);
     return opened;
   } finally {
     bar.stop();

@@ -3,7 +3,7 @@
  * that the sum is exactly the count of the whole.
  */
 import type { NativeTokenizerConfig } from '../../types/binding.js';
-import type { Tokenizer } from '../tokenizer.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { CommandError } from './failure.js';
 
 /** UTF-16 code units that are tokenized together, more or less. */

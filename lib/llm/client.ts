@@ -1,7 +1,7 @@
 /** A session's side of a language-model server: it validates, opens one exchange per run, and ends them when it closes. */
 import type { ChatResponse, GenerateResponse } from 'ollama/browser';
 import { GtewayError } from '../errors.js';
-import { rejectUnknownKeys } from '../options.js';
+import { rejectUnknownKeys } from '../arguments/known-names.js';
 import type { ChatCompletionChunk } from './chat-completions.js';
 import { Exchange } from './exchange.js';
 import { closeIdleConnections, openConnection, type Connection } from './fetch.js';

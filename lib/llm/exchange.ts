@@ -4,7 +4,7 @@
  *
  * Whatever ends it, the HTTP request is aborted at once and nothing stays behind: no timer, listener or socket.
  */
-import { onAbort } from '../abort-listeners.js';
+import { onAbort } from '../cancellation/abort-listeners.js';
 import { GtewayError, isGtewayError, type ErrorCode } from '../errors.js';
 import type { Connection } from './fetch.js';
 import { statusError, type RequestFacts } from './server-error.js';

@@ -8,7 +8,7 @@
  * it, which no server may do with a string that a stranger sent.
  */
 import { Ollama, type ChatResponse, type GenerateResponse } from 'ollama/browser';
-import { rejectUnknownKeys } from '../options.js';
+import { rejectUnknownKeys } from '../arguments/known-names.js';
 import type { Exchange } from './exchange.js';
 import { JsonDocuments } from './json-documents.js';
 import {

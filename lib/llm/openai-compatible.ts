@@ -3,7 +3,7 @@
  * events for one that streams, which `eventsource-parser` reads.
  */
 import { createParser, type EventSourceMessage, type ParseError } from 'eventsource-parser';
-import { rejectUnknownKeys } from '../options.js';
+import { rejectUnknownKeys } from '../arguments/known-names.js';
 import type { ChatCompletion, ChatCompletionChunk } from './chat-completions.js';
 import type { Exchange } from './exchange.js';
 import { chatCompletionOptionNames, type ChatCompletionOptions, type ChatCompletionPrompt } from './options.js';

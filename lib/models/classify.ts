@@ -1,7 +1,7 @@
 /**
  * What a model's name means. The rule, first match wins:
  *
- * 1. A known name (`gte-small`), in any case: that model. Always, whatever lies in the working directory; write
+ * 1. A known name (`gte-small`, or `gteway-mini`, which is in the package), in any case: that model. Always, whatever lies in the working directory; write
  *    `./gte-small` to mean a directory.
  * 2. A path: it starts with `./`, `../`, `/`, `~/`, a drive letter (`C:\`) or `\\`, or is `.`, `..` or `~`: a directory.
  * 3. The name of an existing directory with a `config.json` in it, relative to the working directory: that directory.
@@ -10,6 +10,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { bundledDirectory, bundledModel } from './bundled.js';
 import { expandHome } from './environment.js';
 import { isRepositoryName, isRevision } from './names.js';
 import { type KnownModel, knownModel, knownRepository } from './registry.js';
@@ -39,6 +40,9 @@ export function classifyModel(model: string): ModelReference {
   if (model.trim() === '') throw new RangeError("model is empty; give a name such as 'gte-small', or a directory");
   if (model.includes('\0')) throw new RangeError('model contains a null character');
 
+  if (model.toLowerCase() === bundledModel) {
+    return { kind: 'directory', name: bundledModel, directory: bundledDirectory() };
+  }
   const facts = knownModel(model);
   if (facts) return { kind: 'known', name: facts.name, repository: facts.repository, facts };
   if (isPath(model)) return { kind: 'directory', name: model, directory: resolve(expandHome(model)) };

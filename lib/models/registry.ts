@@ -5,13 +5,15 @@
  * names the Xenova mirror of the same weights, which carries fp32, fp16 and int8 side by side. A repository that is not
  * listed works too; this table only saves typing, and knows the pooling of mirrors that do not state it.
  */
-import { nearestName } from '../options.js';
+import { nearestName } from '../arguments/known-names.js';
+import { bundledModel } from './bundled.js';
 
 /** How the token vectors of a text become one: their mean, or the vector of the first token. */
 export type PoolingMode = 'mean' | 'cls';
 
 /** The short names, for types: `new Session('gte-small')` is known to give vectors. */
 export type KnownModelName =
+  | typeof bundledModel
   | 'gte-small'
   | 'gte-base'
   | 'gte-large'
@@ -150,10 +152,6 @@ export function knownRepository(repository: string): KnownModel | undefined {
 export function nearestKnownModel(name: string): string | undefined {
   const wanted = name.toLowerCase().replaceAll('_', '-');
   if (wanted.length < 4) return undefined;
-  const prefixed = knownModels.find((model) => model.name.toLowerCase().startsWith(wanted));
-  if (prefixed) return prefixed.name;
-  return nearestName(
-    wanted,
-    knownModels.map((model) => model.name),
-  );
+  const names = [...knownModels.map(({ name }) => name), bundledModel];
+  return names.find((known) => known.toLowerCase().startsWith(wanted)) ?? nearestName(wanted, names);
 }

@@ -8,7 +8,8 @@ import { type ErrorCode, errorCodes, GtewayError, isGtewayError } from '../error
  */
 export function fromNative(error: unknown): unknown {
   if (!(error instanceof Error) || isGtewayError(error)) return error;
-  const code = (error as { code?: unknown }).code;
+  // The C++ name is what is left where memory ran out in the glue between JavaScript and the addon's own code.
+  const code = error.message === 'std::bad_alloc' ? 'ERR_OUT_OF_MEMORY' : (error as { code?: unknown }).code;
   if (!(errorCodes as readonly unknown[]).includes(code)) return error;
   return new GtewayError(code as ErrorCode, error.message, { cause: error });
 }

@@ -1,7 +1,7 @@
 /** Embedding on behalf of a request: dropped when its client goes, ended by the request timeout, counted. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { EmbedOptions } from '../embed-options.js';
-import type { Embeddings } from '../embeddings.js';
+import type { EmbedOptions } from '../embedding/embed-options.js';
+import type { Embeddings } from '../vectors/embeddings.js';
 import { RequestFailure } from './failures.js';
 import { expectedRowBytes, JsonWriter } from './json-writer.js';
 import type { ServedModel } from './served-model.js';

@@ -1,5 +1,5 @@
 /** The texts of a request, in each of the forms the APIs allow. */
-import { show } from '../session-options.js';
+import { show } from '../arguments/show.js';
 import { RequestFailure } from './failures.js';
 import type { ServedModel } from './served-model.js';
 

@@ -5,8 +5,8 @@
  * list that is set in one place replaces that of another. Unknown keys of the file and unknown GTEWAY_SERVE_ variables
  * are errors.
  */
-import { rejectUnknownKeys } from '../options.js';
-import { show } from '../session-options.js';
+import { rejectUnknownKeys } from '../arguments/known-names.js';
+import { show } from '../arguments/show.js';
 
 export interface ServeOptions {
   readonly model: readonly string[];

@@ -1,8 +1,8 @@
 /** All models of a server: loading, readiness, and finding one by the name a client gave. */
 import { classifyModel } from '../models/classify.js';
-import { nearestName } from '../options.js';
-import type { EmbeddingSessionOptions } from '../session-options.js';
-import { show } from '../session-options.js';
+import { nearestName } from '../arguments/known-names.js';
+import type { EmbeddingSessionOptions } from '../engines/session-options.js';
+import { show } from '../arguments/show.js';
 import { RequestFailure } from './failures.js';
 import { type ModelRequest, ServedModel } from './served-model.js';
 

@@ -1,7 +1,7 @@
 /** What GET /metrics tells: names, labels and buckets in one place. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Embeddings } from '../embeddings.js';
-import type { SessionStats } from '../session-stats.js';
+import type { Embeddings } from '../vectors/embeddings.js';
+import type { SessionStats } from '../embedding/session-stats.js';
 import type { ServedModels } from './served-models.js';
 
 /** The series a scaler watches: an HPA of deploy/kubernetes.yaml names it. */

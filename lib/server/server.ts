@@ -6,7 +6,7 @@ import { readFile, unlink } from 'node:fs/promises';
 import { type AddressInfo, connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyBaseLogger } from 'fastify';
-import type { EmbeddingSessionOptions } from '../session-options.js';
+import type { EmbeddingSessionOptions } from '../engines/session-options.js';
 import { ApiKeys } from './api-keys.js';
 import { createHttpApp, type HttpApp, type LogDestination, type TlsFiles } from './http-app.js';
 import type { ServeOptions } from './options.js';

@@ -7,7 +7,7 @@
  * sequences fail the comparison and are refused.
  */
 import type { NativeTokenizerConfig } from '../../types/binding.js';
-import type { Tokenizer } from '../tokenizer.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { RequestFailure } from './failures.js';
 
 export class TokenIdReader {

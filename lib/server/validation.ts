@@ -1,7 +1,7 @@
 /** What a body may hold is said in JSON Schema, which fastify compiles; what is wrong with one is said here, in words. */
 import type { FastifySchemaValidationError } from 'fastify/types/schema.js';
-import { nearestName } from '../options.js';
-import { show } from '../session-options.js';
+import { nearestName } from '../arguments/known-names.js';
+import { show } from '../arguments/show.js';
 
 /** Ajv's options: a body is taken as it is, never bent into what the schema wants. */
 export const ajvOptions = {

@@ -24,7 +24,7 @@
 #include "engine/encoder/forward.hpp"
 #include "engine/encoder/random_encoder.hpp"
 #include "engine/encoder/reference.hpp"
-#include "model/encoder_reader.hpp"
+#include "model/read_encoder.hpp"
 
 namespace {
 

@@ -1,45 +1,26 @@
 // libFuzzer target: the input is a configuration and a text; the ids must be those of the slow reference.
 //
-// scripts/fuzz-tokenizer.sh builds and runs it under AddressSanitizer and UndefinedBehaviorSanitizer.
+// scripts/fuzz.sh builds and runs it under AddressSanitizer and UndefinedBehaviorSanitizer.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <iostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.hpp"
+#include "fuzz/input.hpp"
 #include "tokenizer/reference_tokenizer.hpp"
 #include "tokenizer/tokenizer.hpp"
 #include "tokenizer/transcode.hpp"
 
 using namespace gteway;
+using fuzz::expect;
+using fuzz::Input;
 using gteway::test::ReferenceTokenizer;
 
 namespace {
-
-// Takes the input apart from its front; what is missing reads as zeros.
-class Input {
- public:
-  Input(const uint8_t* data, size_t size) : left_(reinterpret_cast<const char*>(data), size) {}
-  uint8_t byte() {
-    if (left_.empty()) return 0;
-    const auto value = static_cast<uint8_t>(left_.front());
-    left_.remove_prefix(1);
-    return value;
-  }
-  std::string bytes(size_t count) {
-    const std::string_view taken = left_.substr(0, count);
-    left_.remove_prefix(taken.size());
-    return std::string(taken);
-  }
-  std::string_view rest() const { return left_; }
-
- private:
-  std::string_view left_;
-};
 
 TokenizerConfig config_from(Input& input) {
   TokenizerConfig config;
@@ -68,12 +49,6 @@ TokenizerConfig config_from(Input& input) {
                                    (rules & 128) != 0});
   }
   return config;
-}
-
-void expect(bool condition, const char* what) {
-  if (condition) return;
-  std::cerr << "tokenizer_fuzz: " << what << '\n';
-  std::abort();
 }
 
 }  // namespace

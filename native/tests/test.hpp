@@ -5,7 +5,7 @@
 //
 // `gteway_tests --list` prints the names, one a line; `gteway_tests NAME…` runs those, without arguments all.
 // Exit status 0: all passed. 77: the test called SKIP(reason), which is printed. 1: a failure, printed with
-// its values. tests/native.test.ts runs each as a vitest test.
+// its values. tests/native/native-tests.test.ts runs each as a vitest test.
 #pragma once
 
 #include <cmath>

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { Session, similarityMatrix } from '../../lib/index.js';
+import { bundledNotice } from '../../lib/models/bundled.js';
 import { knownModels } from '../../lib/models/registry.js';
 import { binding } from '../../lib/native/binding.js';
 import { buildLibrary, root } from '../built-library.js';
@@ -56,9 +57,7 @@ describe('the command line', () => {
   });
 });
 
-describe('the fixture stands in', () => {
-  const notice = 'untrained weights, real pipeline';
-
+describe('the model in the package stands in', () => {
   test('for the model that nobody named, loudly, when the hub cannot be reached or is not to be asked', async () => {
     for (const args of [
       ['embed', 'a'],
@@ -69,14 +68,16 @@ describe('the fixture stands in', () => {
       const { stdout, stderr } = await cli(args);
       expect(stdout).not.toBe('');
       expect(stderr).toMatch(/^gteway: WARNING: gte-small could not be fetched: /);
-      expect(stderr).toContain(`WARNING: the fixture model stands in for it: ${notice}`);
+      expect(stderr).toContain(`WARNING: gteway-mini stands in for it: ${bundledNotice}`);
     }
   });
 
-  test('for itself, when it is named', async () => {
-    const { stderr } = await cli(['embed', 'a', '--model', 'fixture', '--offline']);
-    expect(stderr).toContain(notice);
-    expect(stderr).not.toContain('WARNING');
+  test('without a word, when it is named; the fixture says what it is', async () => {
+    const { stderr } = await cli(['embed', 'a', '--model', 'gteway-mini', '--offline']);
+    expect(stderr).toBe('');
+    const fixture = await cli(['embed', 'a', '--model', 'fixture', '--offline']);
+    expect(fixture.stderr).toContain('untrained weights, real pipeline');
+    expect(fixture.stderr).not.toContain('WARNING');
   });
 
   test('for no model that was named', async () => {
@@ -84,7 +85,7 @@ describe('the fixture stands in', () => {
       const { code, stdout, stderr } = await runCli(['embed', 'a', '--model', model]);
       expect([code, stdout]).toEqual([1, '']);
       expect(stderr).toContain('[ERR_HUB_UNREACHABLE]');
-      expect(stderr).toContain('hint: --model fixture');
+      expect(stderr).toContain('hint: --model gteway-mini');
     }
     const offline = await runCli(['embed', 'a', '--model', 'gte-small', '--offline']);
     expect([offline.code, offline.stderr]).toEqual([1, expect.stringContaining('[ERR_OFFLINE]')]);
@@ -225,7 +226,7 @@ describe('doctor', () => {
     }
     expect(stdout).toMatch(/^ {2}threads +\d+: \d+ CPUs in the affinity mask, (?:no cgroup quota|a cgroup quota of)/m);
     expect(stdout).toMatch(/^ {2}works +yes: 96 dimensions/m);
-    expect(stdout).toContain('the fixture model: untrained weights, real pipeline');
+    expect(stdout).toContain('gteway-mini, the model in the package');
   });
 
   test('a hub that answers is reachable', async () => {
@@ -257,7 +258,7 @@ describe('doctor', () => {
 describe('demo', () => {
   test('answers its questions and tells what ran', async () => {
     const { stdout, stderr } = await cli(['demo']);
-    expect(stderr).toContain('WARNING: the fixture model stands in');
+    expect(stderr).toContain('WARNING: gteway-mini stands in');
     expect(stdout.match(/^ {2}-?\d\.\d{4} {2}/gm)).toHaveLength(12);
     expect(stdout).toMatch(/^model +fixture, 96 dimensions, up to 512 tokens, mean pooling$/m);
     expect(stdout).toMatch(/^vector .*\(length 1\.0000\d\d\)$/m);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { countTokens, cutPattern } from '../../lib/cli/token-count.js';
 import { Tokenizer } from '../../lib/index.js';
-import { parseTokenizerJson } from '../../lib/tokenizer-json.js';
+import { parseTokenizerJson } from '../../lib/tokenizer/tokenizer-json.js';
 import { buildLibrary } from '../built-library.js';
 import { cli, peakMegabytes, runCli, temporaryDirectory } from './run-cli.js';
 

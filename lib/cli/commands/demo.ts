@@ -1,7 +1,7 @@
 /** `gteway demo`: a small search from texts to answers, with the numbers of what ran. */
 import { Command } from 'commander';
 import type { Session } from '../../session.js';
-import { similarityMatrix } from '../../similarity.js';
+import { similarityMatrix } from '../../vectors/similarity.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
 import { openOutput } from '../output.js';
 import { factLines } from '../table.js';

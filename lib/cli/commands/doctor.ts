@@ -1,5 +1,6 @@
 /** `gteway doctor`: what was detected, and whether an embedding can be made here. */
 import { Command, Option } from 'commander';
+import { bundledModel } from '../../models/bundled.js';
 import { diagnose, type Diagnosis, type Found, hasProblem } from '../diagnosis.js';
 import { exitCodes } from '../failure.js';
 import { cacheDirOption, offlineOption } from '../model-options.js';
@@ -17,7 +18,7 @@ export function doctorCommand(): Command {
     .summary('what was found on this machine')
     .description(
       'What was found on this machine: the processor and the kernels chosen for it, threads, ONNX Runtime and its ' +
-        'devices, the cache, the hub. Makes one embedding with the fixture model (untrained weights, real pipeline); ' +
+        'devices, the cache, the hub. Makes one embedding with the model in the package; ' +
         'exits with 0 if that works, with 1 if not.',
     )
     .addOption(new Option('--json', 'for programs'))
@@ -140,7 +141,7 @@ function embeddingFacts(info: Exclude<Diagnosis['embedding'], { problem: string 
   return [
     ['works', `yes: ${info.dimensions} dimensions from ${info.engine} on ${info.device}, ${info.dtype}, ${info.isa}`],
     ...info.fallbacks.map(({ wanted, reason }): Fact => [`not ${wanted}`, reason]),
-    ['with', 'the fixture model: untrained weights, real pipeline'],
+    ['with', `${bundledModel}, the model in the package`],
   ];
 }
 

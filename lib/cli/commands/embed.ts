@@ -2,21 +2,21 @@
 import { stat } from 'node:fs/promises';
 import { extname } from 'node:path';
 import { Command, Option } from 'commander';
-import { embedSlices, type SliceSource } from '../../embed-slices.js';
-import type { EmbedOptions } from '../../embed-options.js';
-import type { SessionInfo } from '../../embedding-session.js';
+import { embedSlices, type SliceSource } from '../../embedding/embed-slices.js';
+import type { EmbedOptions } from '../../embedding/embed-options.js';
+import type { SessionInfo } from '../../engines/session-info.js';
 import type { Session } from '../../session.js';
 import { nonEmpty, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { addInputOptions, type InputFlags, sliceSource, textSource, type TextSource } from '../input.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
-import type { Settings } from '../journal.js';
+import type { Settings } from '../vector-file/journal.js';
 import { openOutput, type Output, type ReplaceableFile, replaceableFile } from '../output.js';
-import { PartialOutput } from '../partial-output.js';
+import { PartialOutput } from '../vector-file/partial-output.js';
 import { progress } from '../progress.js';
-import { ResumableRun } from '../resume.js';
+import { ResumableRun } from '../vector-file/resume.js';
 import { TruncationReport } from '../truncation-report.js';
-import { formatNames, type FormatName, vectorFormat, type VectorFormat } from '../vector-formats.js';
+import { formatNames, type FormatName, vectorFormat, type VectorFormat } from '../vector-file/vector-formats.js';
 
 /** How texts become vectors; shared with `similarity`. */
 export interface EmbeddingFlags {

@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { isGtewayError } from '../../errors.js';
 import { directoryFiles } from '../../models/cache.js';
+import { bundledModel } from '../../models/bundled.js';
 import { classifyModel } from '../../models/classify.js';
 import { knownModels } from '../../models/registry.js';
-import { resolveForEngines } from '../../engine-loading.js';
+import { resolveForEngines } from '../../engines/engine-loading.js';
 import type { ResolvedModel } from '../../models/resolve.js';
 import { Session } from '../../session.js';
-import type { EngineName } from '../../session-options.js';
-import type { SessionInfo } from '../../embedding-session.js';
+import type { EngineName } from '../../engines/session-options.js';
+import type { SessionInfo } from '../../engines/session-info.js';
 import {
   cacheDirOption,
   defaultModel,
@@ -80,6 +81,7 @@ async function info(model: string, flags: InfoFlags): Promise<void> {
 function knownTable(): string {
   return factLines([
     ['name', 'dimensions  tokens  pooling  repository'],
+    [bundledModel, 'in the package'],
     ...knownModels.map(({ name, dimensions, maxTokens, pooling, repository }): Fact => [
       name,
       `${String(dimensions).padEnd(10)}  ${String(maxTokens).padEnd(6)}  ${pooling.padEnd(7)}  ${repository}`,

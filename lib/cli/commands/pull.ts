@@ -1,10 +1,11 @@
 /** `gteway pull`: brings a model into the cache, so that later runs need no network. */
 import { Command, Option } from 'commander';
+import { bundledModel } from '../../models/bundled.js';
 import { classifyModel } from '../../models/classify.js';
-import { resolveForEngines } from '../../engine-loading.js';
+import { resolveForEngines } from '../../engines/engine-loading.js';
 import { nonEmpty } from '../arguments.js';
 import { note, UsageError } from '../failure.js';
-import type { EngineName } from '../../session-options.js';
+import type { EngineName } from '../../engines/session-options.js';
 import {
   cacheDirOption,
   type DtypeName,
@@ -47,7 +48,10 @@ async function pull(model: string, flags: PullFlags): Promise<void> {
 }
 
 async function fetched(model: string, { engine, dtype, modelFile, revision, cacheDir }: PullFlags): Promise<string> {
-  if (classifyModel(model).kind === 'directory') {
+  const reference = classifyModel(model);
+  if (reference.name === bundledModel)
+    throw new UsageError(`${bundledModel} is in the package: nothing is fetched for it`);
+  if (reference.kind === 'directory') {
     throw new UsageError(`'${model}' is a directory; pull is for known names and hub repositories (owner/name)`);
   }
   const bar = downloadProgress();

@@ -1,8 +1,8 @@
 /** `gteway similarity`: how alike texts are, by the cosines of their vectors. */
 import { Command, Option } from 'commander';
-import { embedSlices } from '../../embed-slices.js';
-import { Embeddings } from '../../embeddings.js';
-import { similarityMatrix } from '../../similarity.js';
+import { embedSlices } from '../../embedding/embed-slices.js';
+import { Embeddings } from '../../vectors/embeddings.js';
+import { similarityMatrix } from '../../vectors/similarity.js';
 import { UsageError } from '../failure.js';
 import { addInputOptions, type InputFlags, sliceSource, textSource } from '../input.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';

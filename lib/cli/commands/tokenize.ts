@@ -1,8 +1,8 @@
 /** `gteway tokenize`: the ids a model sees, the tokens they stand for, or how many there are. */
 import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { Tokenizer } from '../../tokenizer.js';
-import { parseTokenizerJson } from '../../tokenizer-json.js';
+import { Tokenizer } from '../../tokenizer/tokenizer.js';
+import { parseTokenizerJson } from '../../tokenizer/tokenizer-json.js';
 import { wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
 import { addInputOptions, byteSource, counting, type InputFlags, textSource } from '../input.js';

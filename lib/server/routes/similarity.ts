@@ -1,5 +1,5 @@
 /** POST /similarity: text-embeddings-inference's. The cosine of one sentence with each of others. */
-import { cosineSimilarity } from '../../similarity.js';
+import { cosineSimilarity } from '../../vectors/similarity.js';
 import { embedFor } from '../embedding.js';
 import { plainTextsOf } from '../inputs.js';
 import type { Route } from '../server-context.js';

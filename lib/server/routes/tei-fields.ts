@@ -1,5 +1,5 @@
 /** The fields that text-embeddings-inference's requests share. */
-import type { EmbedOptions } from '../../embed-options.js';
+import type { EmbedOptions } from '../../embedding/embed-options.js';
 
 export interface TeiOptions {
   readonly truncate?: boolean | null;

@@ -4,14 +4,18 @@
 
 #include <napi.h>
 
+#include <string>
+#include <string_view>
+
 #include "base/error.hpp"
 
 namespace gteway::addon {
 
-// An Error object with `code`; lib/native/errors.ts makes a GtewayError of it.
+// An Error object with `code`; lib/native/errors.ts makes a GtewayError of it. Needs no native memory.
 inline Napi::Error to_js(Napi::Env env, const Error& error) {
   Napi::Error result = Napi::Error::New(env, error.what());
-  result.Set("code", Napi::String::New(env, std::string(error_code_name(error.code))));
+  const std::string_view code = error_code_name(error.code);
+  result.Set("code", Napi::String::New(env, code.data(), code.size()));
   return result;
 }
 
@@ -28,14 +32,17 @@ auto guard(Napi::Env env, Body&& body) -> decltype(body()) {
 }
 
 // A new typed array of `length` elements, made by JavaScript's own constructor ("Float32Array"), which throws
-// a RangeError where there is no memory for it. N-API's constructors end the process then.
+// where there is no memory for it: Error{kOutOfMemory} here. N-API's constructors end the process then.
 template <class Array>
 Array new_array(Napi::Env env, const char* constructor, size_t length) {
-  return env.Global()
-      .Get(constructor)
-      .As<Napi::Function>()
-      .New({Napi::Number::New(env, static_cast<double>(length))})
-      .As<Array>();
+  const napi_value size = Napi::Number::New(env, static_cast<double>(length));
+  const Napi::Function make = env.Global().Get(constructor).As<Napi::Function>();
+  try {
+    return make.New(1, &size).As<Array>();
+  } catch (const Napi::Error&) {
+    throw Error(ErrorCode::kOutOfMemory, "no memory for a " + std::string(constructor) + " of " +
+                                             std::to_string(length) + " elements");
+  }
 }
 
 // One per file of bindings; called by addon.cpp for each environment (main thread and workers).
@@ -45,5 +52,6 @@ void register_ort(Napi::Env env, Napi::Object exports);
 void register_cuda(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
 void register_session(Napi::Env env, Napi::Object exports);
+void register_failing_allocations(Napi::Env env, Napi::Object exports);  // native/tests/addon
 
 }  // namespace gteway::addon

@@ -2,6 +2,7 @@
 #include <optional>
 #include <string>
 
+#include "addon/arguments.hpp"
 #include "addon/boundary.hpp"
 #include "cpu/features.hpp"
 #include "cpu/topology.hpp"
@@ -12,7 +13,7 @@
 namespace gteway::addon {
 namespace {
 
-Napi::String text(Napi::Env env, std::string_view value) {
+Napi::String string(Napi::Env env, std::string_view value) {
   return Napi::String::New(env, value.data(), value.size());
 }
 
@@ -29,12 +30,6 @@ FloatArray float_array(const Napi::CallbackInfo& info, size_t index) {
   return {array.Data(), array.ElementLength()};
 }
 
-double number(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsNumber())
-    throw Error(ErrorCode::kInvalidArgument, "argument " + std::to_string(index) + " must be a number");
-  return info[index].As<Napi::Number>().DoubleValue();
-}
-
 // Rows of a matrix of `size` elements.
 size_t rows_of(size_t size, size_t dimensions) {
   if (size % dimensions != 0)
@@ -44,7 +39,7 @@ size_t rows_of(size_t size, size_t dimensions) {
 }
 
 size_t dimensions(const Napi::CallbackInfo& info, size_t index) {
-  const double value = number(info, index);
+  const double value = number({info, index});
   if (!(value >= 1 && value <= 4294967295.0))
     throw Error(ErrorCode::kInvalidArgument, "dimensions must be at least 1, not " + std::to_string(value));
   return static_cast<size_t>(value);
@@ -54,7 +49,6 @@ size_t dimensions(const Napi::CallbackInfo& info, size_t index) {
 Napi::Value encoder_unavailable_in(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
-    if (!info[0].IsString()) throw Error(ErrorCode::kInvalidArgument, "argument 0 must be a string");
     // A model's sizes hardly matter to the question; those of a small BERT are as good as any.
     const EncoderConfig usual{.vocabulary = 30522,
                               .positions = 512,
@@ -64,9 +58,8 @@ Napi::Value encoder_unavailable_in(const Napi::CallbackInfo& info) {
                               .heads = 12,
                               .head_size = 32,
                               .intermediate = 1536};
-    const std::optional<std::string> reason =
-        encoder_unavailable(usual, info[0].As<Napi::String>().Utf8Value());
-    return reason ? Napi::Value(text(env, *reason)) : env.Null();
+    const std::optional<std::string> reason = encoder_unavailable(usual, text({info, 0}));
+    return reason ? Napi::Value(string(env, *reason)) : env.Null();
   });
 }
 
@@ -74,10 +67,10 @@ Napi::Value cpu_info(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
     Napi::Object result = Napi::Object::New(env);
-    result.Set("brand", text(env, cpu::brand()));
+    result.Set("brand", string(env, cpu::brand()));
     Napi::Object features = Napi::Object::New(env);
     for (const auto& [name, member] : cpu::named_features())
-      features.Set(text(env, name), Napi::Boolean::New(env, cpu::features().*member));
+      features.Set(string(env, name), Napi::Boolean::New(env, cpu::features().*member));
     result.Set("features", features);
     const size_t usable = cpu::usable_cpus();
     const std::optional<double> quota = cpu::cgroup_cpu_quota();
@@ -86,14 +79,14 @@ Napi::Value cpu_info(const Napi::CallbackInfo& info) {
     result.Set("cpuQuota", quota ? Napi::Value(Napi::Number::New(env, *quota)) : env.Null());
 
     const std::string_view active = kernels::active_isa();
-    result.Set("isa", text(env, active));
+    result.Set("isa", string(env, active));
     Napi::Array isas = Napi::Array::New(env);
     for (const kernels::Implementation& implementation : kernels::implementations())
-      if (implementation.supported) isas.Set(isas.Length(), text(env, implementation.isa));
+      if (implementation.supported) isas.Set(isas.Length(), string(env, implementation.isa));
     result.Set("isas", isas);
     Napi::Object sources = Napi::Object::New(env);
     for (const auto& [kernel, isa] : kernels::sources_for(active))
-      sources.Set(text(env, kernel), text(env, isa));
+      sources.Set(string(env, kernel), string(env, isa));
     result.Set("kernels", sources);
     return result;
   });
@@ -115,7 +108,7 @@ Napi::Value to_int8(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
     const FloatArray x = float_array(info, 0);
-    const float scale = static_cast<float>(number(info, 1));
+    const float scale = static_cast<float>(number({info, 1}));
     auto result = new_array<Napi::Int8Array>(env, "Int8Array", x.size);
     kernels::active().f32_to_i8(x.data, x.size, scale, result.Data());
     return result;

@@ -1,6 +1,7 @@
 // What libgteway_cuda finds on this machine. Types: types/binding.d.ts.
 #include <string>
 
+#include "addon/arguments.hpp"
 #include "addon/boundary.hpp"
 #include "engine/cuda/cuda_library.hpp"
 
@@ -10,8 +11,7 @@ namespace {
 Napi::Value cuda_devices(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
-    if (!info[0].IsString()) throw Error(ErrorCode::kInvalidArgument, "argument 0 must be a string");
-    const auto devices = cuda::list_devices(cuda::open_cuda_library(info[0].As<Napi::String>().Utf8Value()));
+    const auto devices = cuda::list_devices(cuda::open_cuda_library(text({info, 0})));
     Napi::Array result = Napi::Array::New(env, devices.size());
     for (uint32_t i = 0; i < devices.size(); ++i) {
       Napi::Object device = Napi::Object::New(env);

@@ -1,6 +1,7 @@
 // What ONNX Runtime can do on this machine. Types: types/binding.d.ts.
 #include <string>
 
+#include "addon/arguments.hpp"
 #include "addon/boundary.hpp"
 #include "engine/ort/ort_status.hpp"
 
@@ -10,8 +11,7 @@ namespace {
 Napi::Value ort_status(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   return guard(env, [&]() -> Napi::Value {
-    if (!info[0].IsString()) throw Error(ErrorCode::kInvalidArgument, "argument 0 must be a string");
-    const ort::RuntimeStatus status = ort::runtime_status(info[0].As<Napi::String>().Utf8Value());
+    const ort::RuntimeStatus status = ort::runtime_status(text({info, 0}));
     Napi::Object result = Napi::Object::New(env);
     result.Set("version", status.version);
     Napi::Array providers = Napi::Array::New(env, status.providers.size());

@@ -4,9 +4,9 @@
 #include <cstring>
 #include <optional>
 #include <string>
-#include <unordered_map>
 #include <utility>
 
+#include "addon/arguments.hpp"
 #include "addon/boundary.hpp"
 #include "addon/environment.hpp"
 #include "addon/texts.hpp"
@@ -17,6 +17,10 @@
 namespace gteway::addon {
 namespace {
 
+Napi::String string(Napi::Env env, std::string_view value) {
+  return Napi::String::New(env, value.data(), value.size());
+}
+
 template <class Array, class Values>
 Array copy_to_js(Napi::Env env, const char* constructor, const Values& values) {
   Array array = new_array<Array>(env, constructor, values.size());
@@ -26,7 +30,9 @@ Array copy_to_js(Napi::Env env, const char* constructor, const Values& values) {
 
 Napi::Object embedded_to_js(Napi::Env env, const Embedded& result) {
   Napi::Object object = Napi::Object::New(env);
-  object.Set("data", copy_to_js<Napi::Float32Array>(env, "Float32Array", result.data));
+  auto data = new_array<Napi::Float32Array>(env, "Float32Array", result.values());
+  result.copy_to(data.Data());
+  object.Set("data", data);
   object.Set("tokens", copy_to_js<Napi::Uint32Array>(env, "Uint32Array", result.tokens));
   object.Set("truncated", copy_to_js<Napi::Uint8Array>(env, "Uint8Array", result.truncated));
   Napi::Array errors = Napi::Array::New(env, result.errors.size());
@@ -34,7 +40,7 @@ Napi::Object embedded_to_js(Napi::Env env, const Embedded& result) {
     const ItemError& failed = result.errors[i];
     Napi::Object error = Napi::Object::New(env);
     error.Set("index", failed.text);
-    error.Set("code", std::string(error_code_name(failed.error.code)));
+    error.Set("code", string(env, error_code_name(failed.error.code)));
     error.Set("message", failed.error.what());
     errors.Set(i, error);
   }
@@ -99,7 +105,7 @@ Napi::Value latency_bounds(const Napi::CallbackInfo& info) {
 
 // All that the engine, and what it computes, depends on.
 std::string identity_of(const EngineOptions& options) {
-  std::string identity = file_identity(options.model_path);
+  std::string identity = weights_identity(options.model_path);
   if (!options.config_path.empty()) identity += '\n' + file_identity(options.config_path);
   for (const std::string& part :
        {options.dtype, std::to_string(static_cast<int>(options.kind)),
@@ -129,26 +135,29 @@ Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
   return object;
 }
 
-double number(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsNumber())
-    throw Error(ErrorCode::kInvalidArgument, "argument " + std::to_string(index) + " must be a number");
-  return info[index].As<Napi::Number>().DoubleValue();
+EngineOptions engine_options_from_js(const Napi::Object& from) {
+  EngineOptions engine;
+  engine.model_path = text({from, "weightsPath"});
+  engine.config_path = text({from, "configPath"});
+  engine.kind =
+      choice<EngineKind>({from, "engine"}, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
+  engine.dtype = text({from, "dtype"});
+  engine.device = choice<Device>({from, "device"},
+                                 {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}});
+  engine.device_id = static_cast<int>(number({from, "deviceId"}));
+  engine.gpu_memory_limit = static_cast<uint64_t>(number({from, "gpuMemoryLimit"}));
+  engine.threads = static_cast<size_t>(number({from, "threads"}));
+  engine.max_batch_tokens = static_cast<size_t>(number({from, "maxBatchTokens"}));
+  (engine.kind == EngineKind::kOrt ? engine.ort_library : engine.cuda_library) = text({from, "library"});
+  if (engine.threads == 0)
+    throw Error(ErrorCode::kInvalidArgument, Literal("a session needs at least one thread"));
+  return engine;
 }
 
-std::string text(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsString())
-    throw Error(ErrorCode::kInvalidArgument, "argument " + std::to_string(index) + " must be a string");
-  return info[index].As<Napi::String>().Utf8Value();
-}
-
-template <class Value>
-Value choice(const Napi::CallbackInfo& info, size_t index,
-             std::initializer_list<std::pair<std::string_view, Value>> choices) {
-  const std::string given = text(info, index);
-  for (const auto& [name, value] : choices)
-    if (name == given) return value;
-  throw Error(ErrorCode::kInvalidArgument,
-              "argument " + std::to_string(index) + " cannot be '" + given + "'");
+ClientOptions client_options_from_js(const Napi::Object& from) {
+  return {.max_queue = static_cast<size_t>(number({from, "maxQueue"})),
+          .max_queue_bytes = static_cast<size_t>(number({from, "maxQueueBytes"})),
+          .cache_bytes = static_cast<size_t>(number({from, "cacheBytes"}))};
 }
 
 // A promise that is asked for more than once. (Napi::Promise::Deferred keeps its promise in a handle that
@@ -164,6 +173,75 @@ class LastingPromise {
  private:
   Napi::Promise::Deferred deferred_;
   Napi::ObjectReference promise_;
+};
+
+// What is pending at a session. While it is, the session must not be collected and the event loop must not
+// end.
+class SessionWrap;
+class SessionLetter : public Letter {
+ public:
+  explicit SessionLetter(SessionWrap& session) : session_(session) {}
+  void open(Napi::Env env) final;
+
+ protected:
+  SessionWrap& session() const noexcept { return session_; }
+
+ private:
+  virtual void settle(Napi::Env env) = 0;
+
+  SessionWrap& session_;
+};
+
+class EmbeddedLetter final : public SessionLetter {
+ public:
+  EmbeddedLetter(SessionWrap& session, Napi::Env env) : SessionLetter(session), deferred_(env) {}
+  Napi::Value promise() const { return deferred_.Promise(); }
+
+  // Either of them, before it is posted.
+  std::optional<Embedded> result;
+  std::optional<Error> error;
+
+ private:
+  void settle(Napi::Env env) override {
+    try {
+      if (error)
+        deferred_.Reject(to_js(env, *error).Value());
+      else
+        deferred_.Resolve(embedded_to_js(env, *result));
+    } catch (const Napi::Error&) {
+      throw;
+    } catch (...) {
+      deferred_.Reject(to_js(env, current_error()).Value());
+    }
+  }
+
+  const Napi::Promise::Deferred deferred_;
+};
+
+class LoadedLetter final : public SessionLetter {
+ public:
+  using SessionLetter::SessionLetter;
+
+  void write(const Loaded& outcome) noexcept {
+    try {
+      loaded_ = outcome;
+    } catch (...) {
+      loaded_.error = current_error();
+    }
+  }
+
+ private:
+  void settle(Napi::Env env) override;
+
+  Loaded loaded_;
+};
+
+class ClosedLetter final : public SessionLetter {
+ public:
+  using SessionLetter::SessionLetter;
+
+ private:
+  void settle(Napi::Env env) override;
 };
 
 class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable {
@@ -184,48 +262,67 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     guard(info.Env(), [&] { start(info); });
   }
 
-  ~SessionWrap() override { shut_down(); }
+  ~SessionWrap() override {
+    if (client_) shut_down();  // otherwise maybe after teardown, when the environment is gone
+  }
+
+  void stop() noexcept override {
+    if (client_ && !closing_) client_->close({});
+  }
 
   void shut_down() noexcept override {
-    if (!client_) return;  // maybe after teardown, when the environment is gone
     environment_.open.erase(this);
+    if (client_) last_stats_ = client_->stats();
     client_.reset();
+  }
+
+  // ---- for the letters
+  void loaded(Napi::Env env, const Loaded& outcome) const {
+    if (outcome.error)
+      loading_.reject(to_js(env, *outcome.error).Value());
+    else
+      loading_.resolve(loaded_to_js(env, outcome));
+  }
+  void closed(Napi::Env env) {
+    shut_down();  // where it joins threads, they have ended, and it takes no time
+    closing_->resolve(env.Undefined());
+  }
+  void begin_waiting() {
+    Ref();
+    environment_.mailbox->await_one(Env());
+  }
+  void end_waiting(Napi::Env env) {
+    environment_.mailbox->awaited_one(env);
+    Unref();
   }
 
  private:
   void start(const Napi::CallbackInfo& info) {
-    auto tokenizer = tokenizer_from_js(info[0]);
-    EngineOptions engine;
-    engine.model_path = text(info, 1);
-    engine.dtype = text(info, 2);
-    engine.device =
-        choice<Device>(info, 3, {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}});
-    engine.device_id = static_cast<int>(number(info, 4));
-    engine.gpu_memory_limit = static_cast<uint64_t>(number(info, 5));
-    engine.threads = static_cast<size_t>(number(info, 6));
-    engine.max_batch_tokens = static_cast<size_t>(number(info, 7));
-    engine.kind =
-        choice<EngineKind>(info, 12, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
-    (engine.kind == EngineKind::kOrt ? engine.ort_library : engine.cuda_library) = text(info, 9);
-    engine.config_path = text(info, 13);
-    if (engine.threads == 0) throw Error(ErrorCode::kInvalidArgument, "a session needs at least one thread");
-    const ClientOptions options{.max_queue = static_cast<size_t>(number(info, 8)),
-                                .max_queue_bytes = static_cast<size_t>(number(info, 10)),
-                                .cache_bytes = static_cast<size_t>(number(info, 11))};
-    client_ = connect(
-        identity_of(engine), engine.threads,
-        [engine](std::vector<Fallback>& fallbacks) { return make_engine(engine, fallbacks); }, options,
-        std::move(tokenizer),
-        [this, mailbox = environment_.mailbox](const Loaded& loaded) {
-          mailbox->post([this, loaded](Napi::Env env) {
-            if (loaded.error)
-              loading_.reject(to_js(env, *loaded.error).Value());
-            else
-              loading_.resolve(loaded_to_js(env, loaded));
-            end_waiting(env);
-          });
-        });
+    if (!info[0].IsObject())
+      throw Error(ErrorCode::kInvalidArgument, Literal("argument 0 must be an object"));
+    const auto options = info[0].As<Napi::Object>();
+    auto tokenizer = tokenizer_from_js(options.Get("tokenizer"));
+    const EngineOptions engine = engine_options_from_js(options);
+    closed_letter_ = std::make_shared<ClosedLetter>(*this);
     environment_.open.insert(this);
+    try {
+      client_ = connect(
+          identity_of(engine), engine.threads,
+          [engine](std::vector<Fallback>& fallbacks, const std::shared_ptr<const StopFlag>& stop) {
+            EngineOptions stoppable = engine;
+            stoppable.stop = stop;
+            return make_engine(stoppable, fallbacks);
+          },
+          client_options_from_js(options), std::move(tokenizer),
+          [letter = std::make_shared<LoadedLetter>(*this),
+           mailbox = environment_.mailbox](const Loaded& outcome) {
+            letter->write(outcome);
+            mailbox->post(letter);
+          });
+    } catch (...) {
+      environment_.open.erase(this);
+      throw;
+    }
     begin_waiting();
   }
 
@@ -237,43 +334,33 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     const Napi::Env env = info.Env();
     return guard(env, [&]() -> Napi::Value {
       if (!client_ || closing_) throw Error(ErrorCode::kClosed, "the session is closed");
-      const auto call = static_cast<uint64_t>(number(info, 0));
       Submission submission;
-      submission.number = call;
+      submission.number = static_cast<uint64_t>(number({info, 0}));
       submission.texts = copy_texts(env, info[1]);
       submission.options.pooling = choice<Pooling>(
-          info, 2, {{"mean", Pooling::kMean}, {"cls", Pooling::kCls}, {"none", Pooling::kNone}});
+          {info, 2}, {{"mean", Pooling::kMean}, {"cls", Pooling::kCls}, {"none", Pooling::kNone}});
       submission.options.normalize = info[3].ToBoolean();
       submission.options.truncate = info[4].ToBoolean();
-      submission.options.max_tokens = static_cast<size_t>(number(info, 5));
-      submission.options.dimensions = static_cast<size_t>(number(info, 6));
+      submission.options.max_tokens = static_cast<size_t>(number({info, 5}));
+      submission.options.dimensions = static_cast<size_t>(number({info, 6}));
       submission.options.wait = info[7].ToBoolean();
       submission.options.item_errors = info[8].ToBoolean();
-      submission.done = [this, call, mailbox = environment_.mailbox](std::optional<Embedded> result,
-                                                                     std::optional<Error> error) {
-        // Shared: a letter is copyable, a result of megabytes must not be copied.
-        auto outcome = std::make_shared<std::pair<std::optional<Embedded>, std::optional<Error>>>(
-            std::move(result), std::move(error));
-        mailbox->post(
-            [this, call, outcome](Napi::Env js) { settle(js, call, outcome->first, outcome->second); });
+      const auto letter = std::make_shared<EmbeddedLetter>(*this, env);
+      submission.done = [letter, mailbox = environment_.mailbox](std::optional<Embedded> result,
+                                                                 std::optional<Error> error) {
+        letter->result = std::move(result);
+        letter->error = std::move(error);
+        mailbox->post(letter);
       };
-      const Napi::Promise::Deferred deferred(env);
-      pending_.emplace(call, deferred);
-      begin_waiting();
-      try {
-        client_->submit(std::move(submission));
-      } catch (...) {
-        pending_.erase(call);
-        end_waiting(env);
-        throw;
-      }
-      return deferred.Promise();
+      client_->submit(std::move(submission));
+      begin_waiting();  // the letter is opened by this thread, so not before
+      return letter->promise();
     });
   }
 
   Napi::Value cancel(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
-      if (client_) client_->cancel(static_cast<uint64_t>(number(info, 0)));
+      if (client_) client_->cancel(static_cast<uint64_t>(number({info, 0})));
       return info.Env().Undefined();
     });
   }
@@ -287,54 +374,40 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
   // Resolves when the threads have ended and the model's memory is free.
   Napi::Value close(const Napi::CallbackInfo& info) {
     const Napi::Env env = info.Env();
-    if (!closing_) {
+    return guard(env, [&]() -> Napi::Value {
+      if (closing_) return closing_->value();
       closing_.emplace(env);
-      begin_waiting();
-      client_->close([this, mailbox = environment_.mailbox] {
-        mailbox->post([this](Napi::Env js) {
-          last_stats_ = client_->stats();
-          shut_down();  // where it joins threads, they have ended, and it takes no time
-          closing_->resolve(js.Undefined());
-          end_waiting(js);
-        });
-      });
-    }
-    return closing_->value();
-  }
-
-  void settle(Napi::Env env, uint64_t call, const std::optional<Embedded>& result,
-              const std::optional<Error>& error) {
-    const auto found = pending_.find(call);
-    const Napi::Promise::Deferred deferred = found->second;
-    pending_.erase(found);
-    try {
-      if (error)
-        deferred.Reject(to_js(env, *error).Value());
-      else
-        deferred.Resolve(embedded_to_js(env, *result));
-    } catch (const Napi::Error& failure) {
-      deferred.Reject(failure.Value());  // no room for the typed array
-    }
-    end_waiting(env);
-  }
-
-  // While something is pending this object must not be collected and the event loop must not end.
-  void begin_waiting() {
-    Ref();
-    environment_.mailbox->await_one(Env());
-  }
-  void end_waiting(Napi::Env env) {
-    environment_.mailbox->awaited_one(env);
-    Unref();
+      if (client_) {
+        begin_waiting();
+        client_->close([this] { environment_.mailbox->post(closed_letter_); });
+      } else {
+        closing_->resolve(env.Undefined());  // the environment ends, and ended this before
+      }
+      return closing_->value();
+    });
   }
 
   Environment& environment_;
-  std::unordered_map<uint64_t, Napi::Promise::Deferred> pending_;
   LastingPromise loading_;
   std::optional<LastingPromise> closing_;
+  std::shared_ptr<ClosedLetter> closed_letter_;
   Stats last_stats_;                // once closed
   std::unique_ptr<Client> client_;  // null once closed; last, so that its threads end before the rest is gone
 };
+
+void SessionLetter::open(Napi::Env env) {
+  try {
+    settle(env);
+  } catch (...) {
+    session_.end_waiting(env);
+    throw;
+  }
+  session_.end_waiting(env);
+}
+
+void LoadedLetter::settle(Napi::Env env) { session().loaded(env, loaded_); }
+
+void ClosedLetter::settle(Napi::Env env) { session().closed(env); }
 
 }  // namespace
 

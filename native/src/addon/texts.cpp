@@ -18,7 +18,8 @@ TextBlock copy_texts(Napi::Env env, const Napi::Value& strings) {
     const Napi::HandleScope scope(env);
     const napi_value value = array.Get(i);
     // Asking for Latin-1 without a buffer tells the length in code units, without looking at the characters.
-    // One code unit is at most three bytes of UTF-8, so this much room makes the copy a single pass.
+    // One code unit is at most three bytes of UTF-8, so this much room makes the copy a single pass; what of
+    // it was not needed is given back below.
     size_t units = 0;
     if (napi_get_value_string_latin1(env, value, nullptr, 0, &units) != napi_ok)
       throw Error(ErrorCode::kInvalidArgument, "texts[" + std::to_string(i) + "] is not a string");
@@ -30,6 +31,8 @@ TextBlock copy_texts(Napi::Env env, const Napi::Value& strings) {
     block.ends.push_back(used);
   }
   block.bytes.resize(used);
+  // The queue's bound counts bytes, not room for them. A quarter more is what counting costs in accuracy.
+  if (block.bytes.capacity() > used + used / 4) block.bytes.shrink_to_fit();
   return block;
 }
 

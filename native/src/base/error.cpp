@@ -39,17 +39,29 @@ std::string_view error_code_name(ErrorCode code) noexcept {
   return "ERR_INTERNAL";
 }
 
-Error current_error() {
+Error copy_of(const Error& error) noexcept {
   try {
-    throw;
-  } catch (const Error& error) {
     return error;
   } catch (const std::bad_alloc&) {
-    return Error(ErrorCode::kOutOfMemory, "out of memory");
-  } catch (const std::exception& error) {
-    return Error(ErrorCode::kInternal, error.what());
+    return Error(ErrorCode::kOutOfMemory, Literal("out of memory"));
+  }
+}
+
+Error current_error() noexcept {
+  try {
+    try {
+      throw;
+    } catch (const Error& error) {
+      return error;
+    } catch (const std::bad_alloc&) {
+      return Error(ErrorCode::kOutOfMemory, Literal("out of memory"));
+    } catch (const std::exception& error) {
+      return Error(ErrorCode::kInternal, error.what());
+    } catch (...) {
+      return Error(ErrorCode::kInternal, Literal("an unknown native exception"));
+    }
   } catch (...) {
-    return Error(ErrorCode::kInternal, "an unknown native exception");
+    return Error(ErrorCode::kOutOfMemory, Literal("out of memory"));
   }
 }
 

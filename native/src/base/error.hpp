@@ -2,9 +2,10 @@
 // threads a failure is a value (std::exception_ptr or Error) handed to the request. Kernels never throw.
 #pragma once
 
-#include <stdexcept>
+#include <exception>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace gteway {
 
@@ -29,20 +30,32 @@ enum class ErrorCode {
 // "ERR_MODEL_INVALID" and so on: what JavaScript sees as `error.code`.
 std::string_view error_code_name(ErrorCode code) noexcept;
 
-struct Error : std::runtime_error {
-  Error(ErrorCode code_, const std::string& message) : std::runtime_error(message), code(code_) {}
-  // std::runtime_error's copies share their text; these do not, so that each can go to another thread.
-  Error(const Error& other) : std::runtime_error(std::string(other.what())), code(other.code) {}
-  Error(Error&&) = default;
-  Error& operator=(const Error& other) { return *this = Error(other); }
-  Error& operator=(Error&&) = default;
-  ~Error() override = default;
-
-  ErrorCode code;
+// Text that is part of the program: an Error made of it needs no memory, so it can be made when there is
+// none.
+struct Literal {
+  explicit consteval Literal(const char* words) : text(words) {}
+  const char* text;
 };
 
-// The exception being handled, as an Error; kInternal where it is of a type we do not know. Call inside a
-// catch block.
-Error current_error();
+class Error : public std::exception {
+ public:
+  Error(ErrorCode code_, std::string message) : code(code_), message_(std::move(message)) {}
+  Error(ErrorCode code_, Literal message) noexcept : code(code_), literal_(message.text) {}
+
+  const char* what() const noexcept override { return literal_ != nullptr ? literal_ : message_.c_str(); }
+
+  ErrorCode code;
+
+ private:
+  const char* literal_ = nullptr;
+  std::string message_;
+};
+
+// The exception being handled, as an Error; kOutOfMemory where it cannot be copied, kInternal where it is of
+// a type we do not know. Call inside a catch block.
+Error current_error() noexcept;
+
+// A copy; kOutOfMemory where there is no memory for one.
+Error copy_of(const Error& error) noexcept;
 
 }  // namespace gteway

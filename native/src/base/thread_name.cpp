@@ -8,7 +8,9 @@ namespace gteway {
 
 void set_thread_name(const std::string& name) noexcept {
 #if defined(__linux__)
-  pthread_setname_np(pthread_self(), name.substr(0, 15).c_str());
+  char shortened[16] = {};
+  name.copy(shortened, sizeof shortened - 1);
+  pthread_setname_np(pthread_self(), shortened);
 #elif defined(__APPLE__)
   pthread_setname_np(name.c_str());
 #else

@@ -240,11 +240,12 @@ const Features& features() noexcept {
 }
 
 const std::string& brand() {
-  static const std::string name = [] {
+  // Never destroyed: threads may ask while the process exits.
+  static const std::string& name = *new std::string([] {
     std::string text = read_brand();
     const size_t first = text.find_first_not_of(' '), last = text.find_last_not_of(' ');
     return first == std::string::npos ? std::string("unknown") : text.substr(first, last - first + 1);
-  }();
+  }());
   return name;
 }
 

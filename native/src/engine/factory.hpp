@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 
 namespace gteway {
@@ -27,11 +28,14 @@ struct EngineOptions {
   size_t max_batch_tokens = 0;    // 0: the engine's own choice
   std::string ort_library;        // absolute path of ONNX Runtime's shared library; the encoder opens none
   std::string cuda_library;       // absolute path of libgteway_cuda, for the encoder on a CUDA device
+  // Gives the loading up. Not null.
+  std::shared_ptr<const StopFlag> stop = std::make_shared<const StopFlag>();
 };
 
 // Loads the model: may take seconds, call it on a native thread. Reasons why something better was passed over
 // are added to `fallbacks`. Throws Error: kRuntimeUnavailable, kDeviceUnavailable, kModelInvalid,
-// kModelUnsupported; of the encoder also kInferenceFailed, where its vectors are not those of the model.
+// kModelUnsupported; of the encoder also kInferenceFailed, where its vectors are not those of the model;
+// kAborted soon after `stop` is set.
 std::unique_ptr<Engine> make_engine(const EngineOptions& options, std::vector<Fallback>& fallbacks);
 
 }  // namespace gteway

@@ -67,7 +67,8 @@ std::string_view EncoderKernels::source(std::string_view kernel) const {
 }
 
 const EncoderKernels& encoder_kernels() {
-  static const EncoderKernels chosen = complete(active_isa());
+  // Never destroyed: a model may be loading while the process exits.
+  static const EncoderKernels& chosen = *new EncoderKernels(complete(active_isa()));
   return chosen;
 }
 

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "base/error.hpp"
+#include "base/in_quotes.hpp"
 #include "model/json.hpp"
 
 namespace gteway {
@@ -51,7 +52,7 @@ class Reader {
   void refuse_other_models() const {
     const Json* type = present("model_type");
     if (type == nullptr || type->kind != Json::Kind::kString) invalid("model_type is missing");
-    if (type->string != "bert") unsupported("model_type is '" + type->string + "', not 'bert'");
+    if (type->string != "bert") unsupported("model_type is " + in_quotes(type->string) + ", not 'bert'");
     if (present("auto_map") != nullptr) unsupported("auto_map: the model brings its own code");
     if (present("quantization_config") != nullptr)
       unsupported("quantization_config: the weights are quantised");
@@ -62,7 +63,7 @@ class Reader {
       unsupported("pruned_heads: heads are missing");
     if (const Json* positions = present("position_embedding_type");
         positions != nullptr && positions->string != "absolute")
-      unsupported("position_embedding_type is '" + positions->string + "', not 'absolute'");
+      unsupported("position_embedding_type is " + in_quotes(positions->string) + ", not 'absolute'");
   }
 
   size_t size(const char* name) const {
@@ -80,7 +81,7 @@ class Reader {
     if (name == "gelu" || name == "gelu_python") return Activation::kGeluErf;
     if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast")
       return Activation::kGeluTanh;
-    unsupported("hidden_act is '" + name + "', not a GELU");
+    unsupported("hidden_act is " + in_quotes(name) + ", not a GELU");
   }
 
   float epsilon() const {
@@ -107,9 +108,12 @@ void check_encoder_config(const EncoderConfig& config, const std::string& path) 
   if (config.head_size != 32 && config.head_size != 64)
     unsupported("a head has " + std::to_string(config.head_size) +
                 " values; the encoder computes heads of 32 and 64");
+  if (config.heads == 0 || config.heads * config.head_size != config.hidden)
+    unsupported(std::to_string(config.heads) + " heads of " + std::to_string(config.head_size) +
+                " values are not the hidden size, " + std::to_string(config.hidden));
   if (config.hidden % 32 != 0)
     unsupported("hidden size " + std::to_string(config.hidden) + " is no multiple of 32");
-  if (config.intermediate % 32 != 0)
+  if (config.intermediate == 0 || config.intermediate % 32 != 0)
     unsupported("intermediate size " + std::to_string(config.intermediate) + " is no multiple of 32");
   if (!(config.layer_norm_epsilon > 0 && config.layer_norm_epsilon <= 1e-2F))
     unsupported("LayerNorm's epsilon " + std::to_string(config.layer_norm_epsilon) +

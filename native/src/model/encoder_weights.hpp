@@ -1,11 +1,14 @@
-// What a BERT-shaped encoder is made of: its configuration, and its weights as they lie in the model file.
-// Nothing here is copied or converted; engines pack what they need and let go of the file.
+// What a BERT-shaped encoder is made of: its configuration, and its weights as they lie in the model's files.
+// Nothing here is copied or converted; engines pack what they need and let go of the files.
 #pragma once
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
+
+#include "base/file.hpp"
+#include "model/tensor.hpp"
 
 namespace gteway {
 
@@ -22,18 +25,6 @@ struct EncoderConfig {
   size_t intermediate = 0;
   Activation activation = Activation::kGeluErf;
   float layer_norm_epsilon = 1e-12F;  // added to the variance
-};
-
-enum class ElementType { kF32, kF16, kBf16 };
-
-// Elements in the model file, end to end. `data` need not be aligned to the element.
-struct Tensor {
-  const std::byte* data = nullptr;
-  ElementType type = ElementType::kF32;
-  size_t elements = 0;
-
-  // out[i] = element first + i, widened to float32 (exactly). first + count ≤ elements.
-  void read(size_t first, size_t count, float* out) const;
 };
 
 // y = x W + b
@@ -73,7 +64,19 @@ struct EncoderWeights {
   Tensor token_types;  // [token_types, hidden]
   LayerNorm embedding_norm;
   std::vector<EncoderLayer> layers;
-  std::shared_ptr<const void> file;  // keeps what the tensors point into mapped
+  // What the tensors lie in
+  std::vector<std::shared_ptr<const File>> files;
+  std::shared_ptr<const void> memory;
+
+  // Throws Error{kModelInvalid} where one of the files was changed since it was opened: what was read of them
+  // may then be of both versions.
+  void check_unchanged() const {
+    for (const std::shared_ptr<const File>& file : files) file->check_unchanged();
+  }
 };
+
+// Throws Error{kModelInvalid} where a tensor has another number of elements than `weights.config` and the
+// layers say, or there is none of what every text needs. `path` is for messages.
+void check_encoder_weights(const EncoderWeights& weights, const std::string& path);
 
 }  // namespace gteway

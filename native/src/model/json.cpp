@@ -4,20 +4,24 @@
 #include <cmath>
 #include <cstdint>
 #include <cstdlib>
-#include <unordered_set>
 
 #include "base/error.hpp"
+#include "base/in_quotes.hpp"
 
 namespace gteway {
 namespace {
 
 constexpr size_t kDeepest = 64;
+// No double needs as many digits.
+constexpr size_t kLongestNumber = 1000;
 
 class Parser {
  public:
   Parser(std::string_view text, const std::string& what) : text_(text), what_(what) {}
 
   Json document() {
+    if (text_.size() > kMostJsonBytes)
+      fail("it has more than " + std::to_string(kMostJsonBytes >> 20) + " MiB");
     Json value = parse(0);
     skip_space();
     if (at_ != text_.size()) fail("something follows its value");
@@ -55,6 +59,7 @@ class Parser {
 
   Json parse(size_t depth) {
     if (depth > kDeepest) fail("it is nested too deeply");
+    if (++values_ > kMostJsonValues) fail("it has more than " + std::to_string(kMostJsonValues) + " values");
     skip_space();
     Json value;
     switch (peek()) {
@@ -92,17 +97,25 @@ class Parser {
     expect('{');
     skip_space();
     if (take('}')) return;
-    std::unordered_set<std::string> names;
     do {
       skip_space();
       std::string name = parse_string();
-      if (!names.insert(name).second) fail("the name '" + name + "' occurs twice");
       skip_space();
       expect(':');
       value.fields.push_back({std::move(name), parse(depth + 1)});
       skip_space();
     } while (take(','));
     expect('}');
+    refuse_repetition(value.fields);
+  }
+
+  void refuse_repetition(const std::vector<JsonField>& fields) const {
+    std::vector<std::string_view> names;
+    names.reserve(fields.size());
+    for (const JsonField& field : fields) names.push_back(field.name);
+    std::sort(names.begin(), names.end());
+    const auto found = std::adjacent_find(names.begin(), names.end());
+    if (found != names.end()) fail("the name " + in_quotes(*found) + " occurs twice");
   }
 
   void parse_array(Json& value, size_t depth) {
@@ -127,6 +140,8 @@ class Parser {
       if (!take('+')) take('-');
       take_digits();
     }
+    if (at_ - start > kLongestNumber)
+      fail("a number of more than " + std::to_string(kLongestNumber) + " characters");
     // A copy, so that the conversion ends with the number; Node sets no locale, so its decimal point is a
     // point.
     const std::string digits(text_.substr(start, at_ - start));
@@ -142,14 +157,16 @@ class Parser {
     expect('"');
     std::string out;
     for (;;) {
-      if (at_ >= text_.size()) fail("a string has no end");
-      const char c = text_[at_++];
-      if (c == '"') return out;
-      if (static_cast<unsigned char>(c) < 0x20) fail("a control character in a string");
-      if (c == '\\')
-        append_escaped(out);
-      else
-        out += c;
+      const size_t end = std::min(text_.find_first_of("\"\\", at_), text_.size());
+      const std::string_view plain = text_.substr(at_, end - at_);
+      const bool has_control = std::any_of(plain.begin(), plain.end(),
+                                           [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+      if (has_control) fail("a control character in a string");
+      out += plain;
+      at_ = end;
+      if (take('"')) return out;
+      if (!take('\\')) fail("a string has no end");
+      append_escaped(out);
     }
   }
 
@@ -212,6 +229,7 @@ class Parser {
   std::string_view text_;
   const std::string& what_;
   size_t at_ = 0;
+  size_t values_ = 0;
 };
 
 }  // namespace

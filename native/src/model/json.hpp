@@ -34,8 +34,13 @@ struct JsonField {
   Json value;
 };
 
+// What a text may hold. The header of a safetensors file has eight values a tensor, and the largest encoders
+// have some hundreds of tensors.
+constexpr size_t kMostJsonBytes = size_t{16} << 20;
+constexpr size_t kMostJsonValues = 100'000;
+
 // Throws Error{kModelInvalid} beginning with `what`: for anything that is not one JSON value, for a name that
-// occurs twice in an object, and for nesting deeper than 64.
+// occurs twice in an object, for nesting deeper than 64, and for a text beyond the bounds above.
 Json parse_json(std::string_view text, const std::string& what);
 
 }  // namespace gteway

@@ -10,31 +10,10 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/mapped_file.hpp"
+#include "base/file.hpp"
+#include "model/onnx_tensor.hpp"
 
 namespace gteway {
-
-// TensorProto.DataType: the ones that are told apart here.
-enum class OnnxType : int32_t {
-  kUndefined = 0,
-  kFloat = 1,
-  kInt32 = 6,
-  kInt64 = 7,
-  kBool = 9,
-  kFloat16 = 10,
-  kDouble = 11,
-  kBfloat16 = 16,
-};
-
-struct OnnxTensor {
-  std::string_view name;
-  OnnxType type = OnnxType::kUndefined;
-  std::vector<int64_t> dims;  // none negative
-  size_t elements = 0;
-  // The elements, little endian, end to end; null where they are elsewhere (`reason`).
-  const std::byte* data = nullptr;
-  std::string reason;
-};
 
 struct OnnxAttribute {
   std::string_view name;
@@ -66,16 +45,22 @@ struct OnnxPort {
 };
 
 struct OnnxModel {
-  std::shared_ptr<const void> file;  // what names and tensors point into
-  int64_t opset = 0;                 // of the default domain
+  std::vector<std::shared_ptr<const File>> files;  // the file, and those of its external data
+  std::shared_ptr<const void> memory;              // what names and small tensors point into
+  int64_t opset = 0;                               // of the default domain
   std::vector<OnnxNode> nodes;
   std::unordered_map<std::string_view, OnnxTensor> initializers;
   std::vector<OnnxPort> inputs;  // initializers that are listed as inputs, too
   std::vector<OnnxPort> outputs;
 };
 
-// Throws Error{kModelInvalid} beginning with the path.
-OnnxModel read_onnx(const std::string& path);
+// Reads the graph, and leaves the elements of tensors in their files. Throws Error beginning with the path:
+// kModelInvalid, and kModelUnsupported for a graph beyond GraphBudget.
+OnnxModel read_onnx(std::shared_ptr<const File> file);
+
+// The paths of the external data that an ONNX file names and that can be opened: what is loaded is as much
+// theirs as the file's. Nothing where the file cannot be read; loading it says why.
+std::vector<std::string> external_data_paths(const std::string& path);
 
 // The same for bytes in memory, which `owner` keeps; `path` is for messages.
 OnnxModel parse_onnx(std::span<const std::byte> bytes, std::shared_ptr<const void> owner,

@@ -2,18 +2,16 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 #include <limits>
 #include <string_view>
+#include <utility>
 
 #include "base/error.hpp"
+#include "base/in_quotes.hpp"
 #include "model/json.hpp"
 
 namespace gteway {
 namespace {
-
-// The format's own limit.
-constexpr uint64_t kLongestHeader = 100'000'000;
 
 struct StoredType {
   std::string_view name;
@@ -39,22 +37,26 @@ struct Extent {
 
 class Reader {
  public:
-  explicit Reader(const std::string& path) : path_(path) { result_.file = MappedFile::open(path); }
+  explicit Reader(std::shared_ptr<const File> file) : path_(file->path()) { result_.file = std::move(file); }
 
   SafetensorsFile read() {
-    const std::span<const std::byte> bytes = result_.file->bytes();
+    const uint64_t size = result_.file->size();
+    std::array<std::byte, 8> prefix{};
+    if (size < prefix.size()) fail("it is shorter than the length of a header");
+    result_.file->read(0, prefix);
     uint64_t header_length = 0;
-    if (bytes.size() < sizeof header_length) fail("it is shorter than the length of a header");
-    for (size_t i = 0; i < sizeof header_length; ++i)
-      header_length |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
-    if (header_length > kLongestHeader || header_length > bytes.size() - sizeof header_length)
+    for (size_t i = 0; i < prefix.size(); ++i)
+      header_length |= std::to_integer<uint64_t>(prefix[i]) << (8 * i);
+    if (header_length > size - prefix.size())
       fail("its header claims " + std::to_string(header_length) + " bytes, the file has " +
-           std::to_string(bytes.size()));
-    const std::string_view header(reinterpret_cast<const char*>(bytes.data()) + sizeof header_length,
-                                  static_cast<size_t>(header_length));
-    const Json json = parse_json(header, path_ + ": the header");
+           std::to_string(size));
+    if (header_length > kMostJsonBytes)
+      fail("its header has " + std::to_string(header_length) + " bytes, and " +
+           std::to_string(kMostJsonBytes) + " are the most that are read");
+    data_begin_ = prefix.size() + header_length;
+    data_length_ = size - data_begin_;
+    const Json json = read_header(static_cast<size_t>(header_length));
     if (json.kind != Json::Kind::kObject) fail("its header is not an object");
-    data_ = bytes.subspan(sizeof header_length + static_cast<size_t>(header_length));
     for (const auto& [name, entry] : json.fields)
       if (name != "__metadata__") add(name, entry);
     check_extents();
@@ -62,9 +64,17 @@ class Reader {
   }
 
  private:
+  Json read_header(size_t length) const {
+    std::string text(length, '\0');
+    result_.file->read(data_begin_ - length, std::as_writable_bytes(std::span(text)));
+    return parse_json(text, path_ + ": the header");
+  }
+
   [[noreturn]] void fail(const std::string& reason) const {
     throw Error(ErrorCode::kModelInvalid, path_ + " is not a safetensors file: " + reason);
   }
+
+  static std::string tensor_called(std::string_view name) { return "tensor " + in_quotes(name); }
 
   void add(const std::string& name, const Json& entry) {
     const Json* dtype = entry.field("dtype");
@@ -72,32 +82,34 @@ class Reader {
     const Json* offsets = entry.field("data_offsets");
     if (dtype == nullptr || dtype->kind != Json::Kind::kString || shape == nullptr ||
         shape->kind != Json::Kind::kArray || offsets == nullptr || offsets->items.size() != 2)
-      fail("tensor '" + name + "' lacks dtype, shape or data_offsets");
+      fail(tensor_called(name) + " lacks dtype, shape or data_offsets");
     const auto* stored = std::find_if(kStoredTypes.begin(), kStoredTypes.end(),
                                       [&](const StoredType& type) { return type.name == dtype->string; });
-    if (stored == kStoredTypes.end()) fail("tensor '" + name + "' has the unknown dtype " + dtype->string);
+    if (stored == kStoredTypes.end())
+      fail(tensor_called(name) + " has the unknown dtype " + in_quotes(dtype->string));
 
     NamedTensor tensor;
     tensor.dtype = dtype->string;
     size_t elements = 1;
     for (const Json& item : shape->items) {
       const std::optional<size_t> dimension = item.size();
-      if (!dimension) fail("tensor '" + name + "' has a dimension that is no size");
+      if (!dimension) fail(tensor_called(name) + " has a dimension that is no size");
       if (*dimension != 0 && elements > std::numeric_limits<size_t>::max() / 16 / *dimension)
-        fail("tensor '" + name + "' is larger than memory");
+        fail(tensor_called(name) + " is larger than memory");
       elements *= *dimension;
       tensor.shape.push_back(*dimension);
     }
     const std::optional<size_t> begin = offsets->items[0].size(), end = offsets->items[1].size();
-    if (!begin || !end || *begin > *end || *end > data_.size())
-      fail("tensor '" + name + "' lies outside the file");
+    if (!begin || !end || *begin > *end || *end > data_length_)
+      fail(tensor_called(name) + " lies outside the file");
     if (*end - *begin != elements * stored->bytes)
-      fail("tensor '" + name + "' has " + std::to_string(*end - *begin) + " bytes, its shape wants " +
+      fail(tensor_called(name) + " has " + std::to_string(*end - *begin) + " bytes, its shape wants " +
            std::to_string(elements * stored->bytes));
 
     tensor.is_float = stored - kStoredTypes.begin() < 3;
     if (tensor.is_float) {
-      tensor.tensor.data = data_.data() + *begin;
+      tensor.tensor.file = result_.file.get();
+      tensor.tensor.offset = data_begin_ + *begin;
       tensor.tensor.type = stored->name == "F32"   ? ElementType::kF32
                            : stored->name == "F16" ? ElementType::kF16
                                                    : ElementType::kBf16;
@@ -115,23 +127,23 @@ class Reader {
     size_t expected = 0;
     for (const Extent& extent : extents_) {
       if (extent.begin != expected)
-        fail("tensor '" + std::string(extent.name) + "' begins at byte " + std::to_string(extent.begin) +
+        fail(tensor_called(extent.name) + " begins at byte " + std::to_string(extent.begin) +
              " of the data, where byte " + std::to_string(expected) + " is next");
       expected = extent.end;
     }
-    if (expected != data_.size())
+    if (expected != data_length_)
       fail("its tensors end at byte " + std::to_string(expected) + " of the data, the file at " +
-           std::to_string(data_.size()));
+           std::to_string(data_length_));
   }
 
-  const std::string& path_;
+  const std::string path_;
   SafetensorsFile result_;
-  std::span<const std::byte> data_;
+  uint64_t data_begin_ = 0, data_length_ = 0;
   std::vector<Extent> extents_;
 };
 
 }  // namespace
 
-SafetensorsFile read_safetensors(const std::string& path) { return Reader(path).read(); }
+SafetensorsFile read_safetensors(std::shared_ptr<const File> file) { return Reader(std::move(file)).read(); }
 
 }  // namespace gteway

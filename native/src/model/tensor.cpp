@@ -1,10 +1,18 @@
+#include "model/tensor.hpp"
+
+#include <algorithm>
 #include <bit>
 #include <cstring>
+#include <string>
+#include <vector>
 
-#include "model/encoder_weights.hpp"
+#include "base/error.hpp"
 
 namespace gteway {
 namespace {
+
+// Bytes of narrow elements that are read before they are widened.
+constexpr size_t kPiece = size_t{1} << 20;
 
 float from_half(uint16_t half) noexcept {
   const uint32_t sign = static_cast<uint32_t>(half & 0x8000) << 16;
@@ -16,8 +24,12 @@ float from_half(uint16_t half) noexcept {
   return std::bit_cast<float>(sign | std::bit_cast<uint32_t>(scaled));
 }
 
+float from_bfloat16(uint16_t bits) noexcept {
+  return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
+}
+
 template <class Convert>
-void read_halves(const std::byte* from, size_t count, float* out, Convert convert) {
+void widen(const std::byte* from, size_t count, float* out, Convert convert) {
   for (size_t i = 0; i < count; ++i) {
     uint16_t bits;
     std::memcpy(&bits, from + 2 * i, sizeof bits);
@@ -25,19 +37,36 @@ void read_halves(const std::byte* from, size_t count, float* out, Convert conver
   }
 }
 
+void widen(ElementType type, const std::byte* from, size_t count, float* out) {
+  switch (type) {
+    case ElementType::kF32:
+      std::memcpy(out, from, count * sizeof(float));
+      return;
+    case ElementType::kF16:
+      return widen(from, count, out, from_half);
+    case ElementType::kBf16:
+      return widen(from, count, out, from_bfloat16);
+  }
+}
+
 }  // namespace
 
 void Tensor::read(size_t first, size_t count, float* out) const {
-  switch (type) {
-    case ElementType::kF32:
-      if (count > 0) std::memcpy(out, data + first * sizeof(float), count * sizeof(float));
-      return;
-    case ElementType::kF16:
-      return read_halves(data + 2 * first, count, out, from_half);
-    case ElementType::kBf16:
-      return read_halves(data + 2 * first, count, out, [](uint16_t bits) {
-        return std::bit_cast<float>(static_cast<uint32_t>(bits) << 16);
-      });
+  if (first > elements || count > elements - first)
+    throw Error(ErrorCode::kModelInvalid, "elements " + std::to_string(first) + " to " +
+                                              std::to_string(first + count) +
+                                              " were asked for of a tensor of " + std::to_string(elements));
+  if (count == 0) return;
+  const size_t size = element_bytes(type);
+  if (data != nullptr) return widen(type, data + first * size, count, out);
+  if (type == ElementType::kF32)
+    return file->read(offset + first * size, std::as_writable_bytes(std::span(out, count)));
+  std::vector<std::byte> piece(std::min(kPiece, count * size));
+  for (size_t done = 0; done < count;) {
+    const std::span<std::byte> now(piece.data(), std::min(piece.size(), (count - done) * size));
+    file->read(offset + (first + done) * size, now);
+    widen(type, now.data(), now.size() / size, out + done);
+    done += now.size() / size;
   }
 }
 

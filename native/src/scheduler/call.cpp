@@ -19,19 +19,32 @@ Call::Call(Submission submission, std::shared_ptr<Account> account_)
   result.tokens.resize(texts.size());
   result.truncated.resize(texts.size());
   if (options.pooling == Pooling::kNone)
-    token_rows.resize(texts.size());
+    result.pieces.resize(texts.size());
   else
-    result.data = FloatBuffer(texts.size() * options.dimensions);
+    result.pieces.emplace_back(texts.size() * options.dimensions);
+  ready.reserve(texts.size());
+  bytes = texts.bytes.size();
+  for (size_t i = 0; i < texts.size(); ++i) bytes += expected_row_bytes(i);
+}
+
+size_t Call::expected_row_bytes(size_t i) const noexcept {
+  if (options.pooling != Pooling::kNone) return 0;
+  const size_t most = texts.text(i).size() + account->tokenizer->special_tokens_added();
+  return std::min(most, options.max_tokens) * options.dimensions * sizeof(float);
+}
+
+size_t Call::row_bytes(size_t i) const noexcept {
+  return options.pooling == Pooling::kNone ? result.tokens[i] * options.dimensions * sizeof(float) : 0;
 }
 
 void Call::put(uint32_t text, std::span<const float> rows, size_t engine_dimensions) {
   const size_t count = rows.size() / engine_dimensions, kept = options.dimensions;
   float* to = nullptr;
   if (options.pooling == Pooling::kNone) {
-    token_rows[text].resize(count * kept);
-    to = token_rows[text].data();
+    result.pieces[text] = FloatBuffer(count * kept);
+    to = result.pieces[text].data();
   } else {
-    to = result.data.data() + text * kept;
+    to = result.pieces[0].data() + text * kept;
   }
   const float* from = rows.data();
   for (size_t row = 0; row < count; ++row, from += engine_dimensions, to += kept) {
@@ -46,35 +59,26 @@ void Call::begin_batch(Clock::time_point now) {
   tokenizing_before_batch = tokenizing;
 }
 
-Embedded Call::take_result() {
+Embedded Call::take_result() noexcept {
   std::sort(errors.begin(), errors.end(),
             [](const ItemError& a, const ItemError& b) { return a.text < b.text; });
   for (const ItemError& failed : errors) {
     result.tokens[failed.text] = 0;
     result.truncated[failed.text] = 0;
     if (options.pooling == Pooling::kNone)
-      token_rows[failed.text].clear();
+      result.pieces[failed.text] = {};
     else
-      std::fill_n(result.data.data() + failed.text * options.dimensions, options.dimensions, 0.0F);
+      std::fill_n(result.pieces[0].data() + failed.text * options.dimensions, options.dimensions, 0.0F);
   }
   result.errors = std::move(errors);
-  if (options.pooling == Pooling::kNone) {
-    size_t size = 0;
-    for (const std::vector<float>& rows : token_rows) size += rows.size();
-    result.data = FloatBuffer(size);
-    float* to = result.data.data();
-    for (std::vector<float>& rows : token_rows) {
-      to = std::copy(rows.begin(), rows.end(), to);
-      rows = {};
-    }
-  }
   return std::move(result);
 }
 
-Account::Account(ClientOptions options_, std::shared_ptr<const Tokenizer> tokenizer_)
+Account::Account(ClientOptions options_, std::shared_ptr<const Tokenizer> tokenizer_, OnLoaded loaded_)
     : options(options_),
       tokenizer(std::move(tokenizer_)),
-      cache(options.cache_bytes > 0 ? std::make_unique<VectorCache>(options.cache_bytes) : nullptr) {}
+      cache(options.cache_bytes > 0 ? std::make_unique<VectorCache>(options.cache_bytes) : nullptr),
+      loaded(std::move(loaded_)) {}
 
 bool Account::has_room(size_t texts, size_t bytes) const {
   if (texts_in_flight == 0 || texts == 0) return true;

@@ -13,10 +13,10 @@ namespace gteway {
 // Thread-safe, except for the destructor.
 class Client {
  public:
-  // Null where the scheduler is closing. `loaded` is called once, from any thread, maybe before this returns.
+  // Null where the scheduler is closing. `loaded` is called once, from any thread, maybe before this returns;
+  // with kClosed where the client is closed first, whoever else waits for the engine.
   static std::unique_ptr<Client> connect(std::shared_ptr<Scheduler> scheduler, ClientOptions options,
-                                         std::shared_ptr<const Tokenizer> tokenizer,
-                                         Scheduler::OnLoaded loaded);
+                                         std::shared_ptr<const Tokenizer> tokenizer, OnLoaded loaded);
   // close(), and where this was the scheduler's last client, waits for its threads.
   ~Client();
   Client(const Client&) = delete;
@@ -28,13 +28,14 @@ class Client {
 
   // Ends a call with kAborted, at once; what is queued of it is dropped, what runs goes nowhere. No effect on
   // a call that ended.
-  void cancel(uint64_t call) { scheduler_->cancel(*account_, call); }
+  void cancel(uint64_t call) noexcept { scheduler_->cancel(*account_, call); }
 
-  Stats stats() const { return scheduler_->stats(*account_); }
+  Stats stats() const noexcept { return scheduler_->stats(*account_); }
 
-  // Ends all calls with kClosed. `closed` is called when the scheduler lets go of the client; if it was the
-  // last one, when the threads have ended and the engine is released. Call it once.
-  void close(std::function<void()> closed);
+  // Ends all calls and the waiting for the engine with kClosed. `closed` is called when the scheduler lets go
+  // of the client; if it was the last one, when the threads have ended and the engine is released. Call it
+  // once.
+  void close(std::function<void()> closed) noexcept;
 
  private:
   Client(std::shared_ptr<Scheduler> scheduler, std::shared_ptr<Account> account)
@@ -42,7 +43,7 @@ class Client {
 
   const std::shared_ptr<Scheduler> scheduler_;
   const std::shared_ptr<Account> account_;
-  std::atomic<bool> closed_ = false;
+  std::atomic<bool> closed_ = true;  // until it is attached
 };
 
 }  // namespace gteway

@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "model/onnx_model.hpp"
+
 namespace gteway {
 namespace {
 
@@ -26,11 +28,10 @@ Registry& registry() {
 
 std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
                                 const Scheduler::MakeEngine& make_engine, ClientOptions options,
-                                std::shared_ptr<const Tokenizer> tokenizer,
-                                const Scheduler::OnLoaded& loaded) {
+                                std::shared_ptr<const Tokenizer> tokenizer, const OnLoaded& loaded) {
   Registry& all = registry();
-  std::shared_ptr<Scheduler>
-      closing;  // released behind the lock: its destructor may have to wait for threads
+  std::shared_ptr<Scheduler> closing,
+      scheduler;  // released behind the lock: their destructors wait for threads
   const std::lock_guard lock(all.mutex);
   std::erase_if(all.schedulers, [](const auto& entry) { return entry.second.expired(); });
   if (const auto found = all.schedulers.find(identity); found != all.schedulers.end()) {
@@ -38,9 +39,9 @@ std::unique_ptr<Client> connect(const std::string& identity, size_t threads,
     if (closing)
       if (auto client = Client::connect(closing, options, tokenizer, loaded)) return client;
   }
-  auto scheduler = std::make_shared<Scheduler>(threads, make_engine);
+  scheduler = std::make_shared<Scheduler>(threads, make_engine);
   all.schedulers[identity] = scheduler;
-  return Client::connect(std::move(scheduler), options, std::move(tokenizer), loaded);
+  return Client::connect(scheduler, options, std::move(tokenizer), loaded);
 }
 
 std::string file_identity(const std::string& path) {
@@ -57,6 +58,13 @@ std::string file_identity(const std::string& path) {
   if (stat(path.c_str(), &facts) == 0)
     identity += '\n' + std::to_string(facts.st_dev) + ':' + std::to_string(facts.st_ino);
 #endif
+  return identity;
+}
+
+std::string weights_identity(const std::string& path) {
+  std::string identity = file_identity(path);
+  if (path.ends_with(".onnx"))
+    for (const std::string& external : external_data_paths(path)) identity += '\n' + file_identity(external);
   return identity;
 }
 

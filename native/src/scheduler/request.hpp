@@ -1,6 +1,7 @@
 // One embed() call as it comes to the native side, and what comes out of it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -58,15 +59,27 @@ struct ItemError {
 };
 
 struct Embedded {
-  FloatBuffer data;  // [rows, options.dimensions]; rows: one per text, or one per token with Pooling::kNone
+  // [rows, options.dimensions]: one row per text in a single piece; with Pooling::kNone one per token, in a
+  // piece for each text, since they are many and are copied once less so.
+  std::vector<FloatBuffer> pieces;
   std::vector<uint32_t> tokens;    // per text: tokens that were embedded
   std::vector<uint8_t> truncated;  // per text: whether it was cut
   // Ascending, only with item_errors: zero tokens and a row of zeros (with kNone: no rows) for each.
   std::vector<ItemError> errors;
+
+  size_t values() const noexcept {
+    size_t count = 0;
+    for (const FloatBuffer& piece : pieces) count += piece.size();
+    return count;
+  }
+  // All values, end to end.
+  void copy_to(float* out) const noexcept {
+    for (const FloatBuffer& piece : pieces) out = std::copy_n(piece.data(), piece.size(), out);
+  }
 };
 
 // Called exactly once, on a worker thread or on the thread that submits, cancels or closes. Either a result
-// or an error is set.
+// or an error is set. Must not throw: it is told of calls that failed for want of memory too.
 using Completion = std::function<void(std::optional<Embedded> result, std::optional<Error> error)>;
 
 struct Submission {

@@ -1,5 +1,6 @@
 // What a worker does with a task: the part of Scheduler that runs without the mutex.
 #include <algorithm>
+#include <new>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -80,12 +81,13 @@ void Scheduler::finish_tokenizing(const Task& task, std::vector<SequencePtr> rea
     const std::lock_guard lock(mutex_);
     Call& call = *task.call;
     call.tokenizing += spent;
+    charge(task, afterwards);
     for (const Settled& item : settled)
-      settle(task.call, item.text, item.error ? &*item.error : nullptr, afterwards);
-    if (!call.ended) queue_.add_ready(task.call, std::move(ready));
+      settle(call, item.text, item.error ? &*item.error : nullptr, afterwards);
+    if (!call.ended) queue_.add_ready(call, std::move(ready));
     release(task);
   }
-  for (const auto& act : afterwards) act();
+  afterwards.run();
 }
 
 void Scheduler::run_batch(const Task& task) {
@@ -152,12 +154,17 @@ void Scheduler::deliver(const Sequence& sequence, std::span<const float> rows) {
     call->put(text, rows, engine_->info().dimensions);
     if (sequence.pooling == Pooling::kNone || !call->account->cache) continue;
     const CacheKey key{call->texts.text(text), sequence.pooling, call->options.max_tokens};
-    call->account->cache->insert(
-        key, {{rows.begin(), rows.end()}, call->result.tokens[text], call->result.truncated[text] != 0});
+    try {
+      call->account->cache->insert(
+          key, {{rows.begin(), rows.end()}, call->result.tokens[text], call->result.truncated[text] != 0});
+    } catch (const std::bad_alloc&) {
+      // The call has its row, the cache goes without.
+    }
   }
 }
 
-void Scheduler::finish_batch(const Task& task, std::span<const std::optional<Error>> failures) noexcept {
+template <class ErrorOf>
+void Scheduler::settle_batch(const Task& task, const ErrorOf& error_of) noexcept {
   Afterwards afterwards;
   {
     const std::lock_guard lock(mutex_);
@@ -169,7 +176,7 @@ void Scheduler::finish_batch(const Task& task, std::span<const std::optional<Err
       sequence.waiters.front().call->account->counters.tokens += sequence.ids.size();
       for (const auto& [call, text] : sequence.waiters) {
         --call->account->texts_running;
-        settle(call, text, failures[i] ? &*failures[i] : nullptr, afterwards);
+        settle(*call, text, error_of(i), afterwards);
       }
     }
     const size_t tokens = task.batch_tokens();
@@ -178,17 +185,23 @@ void Scheduler::finish_batch(const Task& task, std::span<const std::optional<Err
     counters_.padded_tokens += batch_cost(loaded_.cost, task.batch.size(), longest, tokens);
     release(task);
   }
-  for (const auto& act : afterwards) act();
+  afterwards.run();
+}
+
+void Scheduler::finish_batch(const Task& task, std::span<const std::optional<Error>> failures) noexcept {
+  settle_batch(task, [failures](size_t i) { return failures[i] ? &*failures[i] : nullptr; });
 }
 
 void Scheduler::fail(const Task& task, const Error& error) noexcept {
-  if (!task.call) {
-    finish_batch(task, std::vector<std::optional<Error>>(task.batch.size(), error));
-    return;
+  if (!task.call) return settle_batch(task, [&error](size_t) { return &error; });
+  Afterwards afterwards;
+  {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = task.first; i < task.end; ++i)
+      settle(*task.call, static_cast<uint32_t>(i), &error, afterwards);
+    release(task);
   }
-  std::vector<Settled> settled;
-  for (size_t i = task.first; i < task.end; ++i) settled.push_back({static_cast<uint32_t>(i), error});
-  finish_tokenizing(task, {}, settled, {});
+  afterwards.run();
 }
 
 }  // namespace gteway

@@ -1,8 +1,9 @@
 #include "scheduler/scheduler.hpp"
 
 #include <algorithm>
+#include <exception>
+#include <new>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "base/memory.hpp"
@@ -11,7 +12,9 @@
 namespace gteway {
 namespace {
 
-Error closed_error() { return Error(ErrorCode::kClosed, "the session was closed before this call was done"); }
+Error closed_error() noexcept {
+  return Error(ErrorCode::kClosed, Literal("the session was closed before this call was done"));
+}
 
 }  // namespace
 
@@ -19,17 +22,35 @@ Scheduler::Scheduler(size_t threads, MakeEngine make_engine)
     : workers_(threads), make_engine_(std::move(make_engine)), queue_(threads) {}
 
 Scheduler::~Scheduler() {
-  Afterwards nothing;
   {
     const std::lock_guard lock(mutex_);
-    shut({}, nothing);
+    shut();
   }
   for (std::thread& thread : threads_) thread.join();
 }
 
+void Scheduler::Afterwards::add(CallPtr ended) noexcept {
+  Call* const call = ended.get();
+  (last_ != nullptr ? last_->next_ended : first_) = std::move(ended);
+  last_ = call;
+}
+
+void Scheduler::Afterwards::run() noexcept {
+  while (first_ != nullptr) {
+    const CallPtr call = std::exchange(first_, std::move(first_->next_ended));
+    const Completion done = std::move(call->done);
+    if (call->failure)
+      done(std::nullopt, std::move(call->failure));
+    else
+      done(call->take_result(), std::nullopt);
+  }
+  if (loaded) loaded({.error = closed_error(), .engine = {}, .cost = {}, .fallbacks = {}});
+  if (closed) closed();
+}
+
 // ---- threads
 
-void Scheduler::work(size_t worker) {
+void Scheduler::work(size_t worker) noexcept {
   const bool express = worker == workers_;
   set_thread_name(express ? "gteway-express" : "gteway-" + std::to_string(worker));
   if (worker == 0) load();
@@ -48,61 +69,79 @@ void Scheduler::work(size_t worker) {
   worker_ended();
 }
 
-void Scheduler::load() {
+void Scheduler::load() noexcept {
   Loaded outcome;
   std::unique_ptr<Engine> engine;
   try {
-    engine = make_engine_(outcome.fallbacks);
+    engine = make_engine_(outcome.fallbacks, stop_loading_);
     outcome.engine = engine->info();
     outcome.cost = engine->cost();
     return_freed_memory();
   } catch (...) {
     outcome.error = current_error();
+    engine.reset();
   }
   Afterwards afterwards;
-  std::vector<OnLoaded> listeners;
   {
     const std::lock_guard lock(mutex_);
     engine_ = std::move(engine);
     ready_ = !outcome.error;
-    loaded_ = outcome;
-    listeners.swap(on_loaded_);
+    loaded_ = std::move(outcome);
     if (engine_) {
-      queue_.set_cost(outcome.cost);
+      queue_.set_cost(loaded_.cost);
       if (closing_) engine_->terminate();
     } else {
       for (const std::shared_ptr<Account>& account : accounts_)
-        while (!account->calls.empty()) end_call(account->calls.begin()->second, outcome.error, afterwards);
-      shut({}, afterwards);
+        while (!account->calls.empty())
+          end_call(*account->calls.begin()->second, copy_of(*loaded_.error), afterwards);
+      shut();
     }
   }
   wake_.notify_all();
-  for (const OnLoaded& listener : listeners) listener(outcome);
-  for (const auto& act : afterwards) act();
+  while (const OnLoaded loaded = next_listener()) loaded(loaded_);
+  afterwards.run();
 }
 
-bool Scheduler::next_task(bool express, Task& task) {
-  std::unique_lock lock(mutex_);
-  if (express) {
-    wake_express_.wait(lock, [this] {
-      return closing_ || (ready_ && busy_bulk_ == workers_ && queue_.has_work(Urgency::kShort));
-    });
-  } else {
-    wake_.wait(lock, [this] { return closing_ || (ready_ && queue_.has_work()); });
+OnLoaded Scheduler::next_listener() noexcept {
+  const std::lock_guard lock(mutex_);
+  for (const std::shared_ptr<Account>& account : accounts_)
+    if (account->loaded) return std::exchange(account->loaded, nullptr);
+  return nullptr;
+}
+
+bool Scheduler::next_task(bool express, Task& task) noexcept {
+  for (;;) {
+    Afterwards afterwards;
+    std::unique_lock lock(mutex_);
+    if (express) {
+      wake_express_.wait(lock, [this] {
+        return closing_ || (ready_ && busy_bulk_ == workers_ && queue_.has_work(Urgency::kShort));
+      });
+    } else {
+      wake_.wait(lock, [this] { return closing_ || (ready_ && queue_.has_work()); });
+    }
+    if (closing_) return false;
+    const size_t idle = busy_ < workers_ ? workers_ - busy_ : 1;
+    try {
+      task = express ? queue_.take_short(idle) : queue_.take(idle);
+    } catch (const std::bad_alloc&) {
+      // One call fewer each time, so that this ends.
+      if (const CallPtr call = queue_.next_in_turn()) end_call(*call, current_error(), afterwards);
+      lock.unlock();
+      afterwards.run();
+      continue;
+    }
+    task.express = express;
+    ++busy_;
+    if (!express && task.urgency == Urgency::kBulk) ++busy_bulk_;
+    // A batch that is alone may use every thread; under load each worker has one.
+    if (!express && busy_ == 1 && !queue_.has_work()) task.threads = workers_;
+    wake_for_work();
+    return true;
   }
-  if (closing_) return false;
-  const size_t idle = busy_ < workers_ ? workers_ - busy_ : 1;
-  task = express ? queue_.take_short(idle) : queue_.take(idle);
-  task.express = express;
-  ++busy_;
-  if (!express && task.urgency == Urgency::kBulk) ++busy_bulk_;
-  // A batch that is alone may use every thread; under load each worker has one.
-  if (!express && busy_ == 1 && !queue_.has_work()) task.threads = workers_;
-  wake_for_work();
-  return true;
 }
 
-void Scheduler::release(const Task& task) {
+void Scheduler::release(const Task& task) noexcept {
   --busy_;
   if (!task.express && task.urgency == Urgency::kBulk) --busy_bulk_;
   // A worker goes on to the next task itself; the express thread may have to leave it to a worker that
@@ -111,76 +150,87 @@ void Scheduler::release(const Task& task) {
 }
 
 // One thread at a time: whoever takes a task wakes the next where more is left.
-void Scheduler::wake_for_work() {
+void Scheduler::wake_for_work() noexcept {
   if (!ready_ || !queue_.has_work()) return;
   wake_.notify_one();
   if (busy_bulk_ == workers_ && queue_.has_work(Urgency::kShort)) wake_express_.notify_one();
 }
 
-void Scheduler::worker_ended() {
-  std::vector<std::function<void()>> closed;
+void Scheduler::worker_ended() noexcept {
+  std::unique_ptr<Engine> engine;
   {
     const std::lock_guard lock(mutex_);
     if (--live_threads_ > 0) return;
-    engine_.reset();
+    engine = std::move(engine_);
+  }
+  if (engine) {
+    engine.reset();
     return_freed_memory();
+  }
+  std::function<void()> closed;
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
     closed.swap(on_closed_);
   }
-  for (const auto& act : closed) act();
+  if (closed) closed();
 }
 
 // ---- clients
 
-bool Scheduler::attach(const std::shared_ptr<Account>& account, OnLoaded loaded) {
+bool Scheduler::attach(const std::shared_ptr<Account>& account) {
+  OnLoaded loaded;
   {
     const std::lock_guard lock(mutex_);
     if (closing_) return false;
+    // First what may fail, then what makes the account known.
+    accounts_.reserve(accounts_.size() + 1);
     if (threads_.empty()) start();
     accounts_.push_back(account);
-    if (!ready_) {
-      on_loaded_.push_back(std::move(loaded));
-      return true;
-    }
+    if (ready_) loaded.swap(account->loaded);
   }
-  loaded(loaded_);  // does not change any more
+  if (loaded) loaded(loaded_);
   return true;
 }
 
 // Not in the constructor, where loading could fail before there is anyone to tell.
 void Scheduler::start() {
-  threads_.reserve(workers_ + 1);
   try {
-    for (; threads_.size() <= workers_; ++live_threads_)
+    threads_.reserve(workers_ + 1);
+    for (; threads_.size() <= workers_; ++live_threads_) {
       threads_.emplace_back([this, worker = threads_.size()] { work(worker); });
-  } catch (const std::system_error& error) {
-    closing_ = true;
+      ended_ = false;
+    }
+  } catch (const std::exception& error) {
+    shut();  // those that did start
     throw Error(ErrorCode::kOutOfMemory,
                 "cannot start " + std::to_string(workers_ + 1) + " threads: " + error.what());
   }
 }
 
-void Scheduler::detach(const std::shared_ptr<Account>& account, std::function<void()> closed) {
+void Scheduler::detach(const std::shared_ptr<Account>& account, std::function<void()> closed) noexcept {
   Afterwards afterwards;
   {
     const std::lock_guard lock(mutex_);
     account->closed = true;
-    while (!account->calls.empty()) end_call(account->calls.begin()->second, closed_error(), afterwards);
+    afterwards.loaded.swap(account->loaded);
+    while (!account->calls.empty()) end_call(*account->calls.begin()->second, closed_error(), afterwards);
     std::erase(accounts_, account);
-    if (accounts_.empty())
-      shut(std::move(closed), afterwards);
-    else if (closed)
-      afterwards.push_back(std::move(closed));
+    if (accounts_.empty()) shut();
+    if (accounts_.empty() && !ended_)
+      on_closed_ = std::move(closed);
+    else
+      afterwards.closed = std::move(closed);
   }
-  for (const auto& act : afterwards) act();
+  afterwards.run();
 }
 
-void Scheduler::shut(std::function<void()> closed, Afterwards& afterwards) {
-  if (closed && live_threads_ == 0)
-    afterwards.push_back(std::move(closed));
-  else if (closed)
-    on_closed_.push_back(std::move(closed));
+// Threads that load or compute are told to give up; they end when they see it, and the last one releases the
+// engine.
+void Scheduler::shut() noexcept {
   if (closing_) return;
   closing_ = true;
+  stop_loading_->stop();
   if (engine_) engine_->terminate();
   wake_.notify_all();
   wake_express_.notify_all();
@@ -188,7 +238,7 @@ void Scheduler::shut(std::function<void()> closed, Afterwards& afterwards) {
 
 void Scheduler::submit(const std::shared_ptr<Account>& account, Submission submission) {
   const auto call = std::make_shared<Call>(std::move(submission), account);
-  const size_t texts = call->texts.size(), bytes = call->texts.bytes.size();
+  const size_t texts = call->texts.size(), bytes = call->bytes;
   Afterwards afterwards;
   {
     const std::lock_guard lock(mutex_);
@@ -199,10 +249,10 @@ void Scheduler::submit(const std::shared_ptr<Account>& account, Submission submi
     const ClientOptions& limits = account->options;
     if (account->has_room(texts, bytes)) {
       account->calls.emplace(call->number, call);
-      admit(call, afterwards);
+      admit(*call, afterwards);
     } else if (call->options.wait) {
       account->calls.emplace(call->number, call);
-      account->waiting.push_back(call);
+      account->waiting.push_back(*call);
       ++account->calls_waiting;
     } else {
       ++account->counters.rejected;
@@ -215,23 +265,22 @@ void Scheduler::submit(const std::shared_ptr<Account>& account, Submission submi
     }
     wake_for_work();
   }
-  for (const auto& act : afterwards) act();
+  afterwards.run();
 }
 
-void Scheduler::cancel(Account& account, uint64_t number) {
+void Scheduler::cancel(Account& account, uint64_t number) noexcept {
   Afterwards afterwards;
   {
     const std::lock_guard lock(mutex_);
     const auto found = account.calls.find(number);
     if (found == account.calls.end()) return;
-    const CallPtr call = found->second;
-    end_call(call, Error(ErrorCode::kAborted, "the call was cancelled"), afterwards);
+    end_call(*found->second, Error(ErrorCode::kAborted, Literal("the call was cancelled")), afterwards);
     wake_for_work();
   }
-  for (const auto& act : afterwards) act();
+  afterwards.run();
 }
 
-Stats Scheduler::stats(const Account& account) {
+Stats Scheduler::stats(const Account& account) noexcept {
   Stats stats;
   const std::lock_guard lock(mutex_);
   stats.counters = account.counters;
@@ -254,83 +303,93 @@ Stats Scheduler::stats(const Account& account) {
 
 // ---- the life of a call, under the mutex
 
-void Scheduler::admit(const CallPtr& call, Afterwards& afterwards) {
-  call->admitted = true;
-  call->account->texts_in_flight += call->texts.size();
-  call->account->bytes_in_flight += call->texts.bytes.size();
-  if (call->texts.size() == 0)
+void Scheduler::admit(Call& call, Afterwards& afterwards) noexcept {
+  call.admitted = true;
+  call.account->texts_in_flight += call.texts.size();
+  call.account->bytes_in_flight += call.bytes;
+  if (call.texts.size() == 0)
     end_call(call, std::nullopt, afterwards);
   else
     queue_.add(call);
 }
 
-void Scheduler::admit_waiting(Account& account, Afterwards& afterwards) {
+void Scheduler::admit_waiting(Account& account, Afterwards& afterwards) noexcept {
   while (!account.waiting.empty()) {
-    const CallPtr call = account.waiting.front();
-    if (!call->ended && !account.has_room(call->texts.size(), call->texts.bytes.size())) return;
-    account.waiting.pop_front();
-    if (call->ended) continue;
+    Call& call = account.waiting.front();
+    if (!account.has_room(call.texts.size(), call.bytes)) return;
+    account.waiting.erase(call);
     --account.calls_waiting;
     admit(call, afterwards);
   }
 }
 
-// `error` null: the text has its rows.
-void Scheduler::settle(const CallPtr& call, uint32_t text, const Error* error, Afterwards& afterwards) {
-  if (call->ended) return;
-  if (error != nullptr) {
-    Error named(error->code, "text " + std::to_string(text) + ": " + error->what());
-    if (!call->options.item_errors) {
-      end_call(call, std::move(named), afterwards);
-      return;
-    }
-    call->errors.push_back({text, std::move(named)});
+// Now it is known how many rows the texts have.
+void Scheduler::charge(const Task& task, Afterwards& afterwards) noexcept {
+  Call& call = *task.call;
+  if (call.ended || call.options.pooling != Pooling::kNone) return;
+  size_t expected = 0, known = 0;
+  for (size_t i = task.first; i < task.end; ++i) {
+    expected += call.expected_row_bytes(i);
+    known += call.row_bytes(i);
   }
-  if (--call->unsettled == 0) end_call(call, std::nullopt, afterwards);
+  call.bytes += known - expected;
+  call.account->bytes_in_flight += known - expected;
+  admit_waiting(*call.account, afterwards);
 }
 
-void Scheduler::end_call(const CallPtr& call, std::optional<Error> error, Afterwards& afterwards) {
-  const CallPtr keep = call;  // `call` may be the account's own
-  Account& account = *keep->account;
-  keep->ended = true;
-  account.calls.erase(keep->number);
-  if (keep->admitted) {
-    account.texts_in_flight -= keep->texts.size();
-    account.bytes_in_flight -= keep->texts.bytes.size();
+// `error` null: the text has its rows.
+void Scheduler::settle(Call& call, uint32_t text, const Error* error, Afterwards& afterwards) noexcept {
+  if (call.ended) return;
+  if (error != nullptr) {
+    try {
+      Error named(error->code, "text " + std::to_string(text) + ": " + error->what());
+      if (call.options.item_errors) {
+        call.errors.push_back({text, std::move(named)});
+      } else {
+        end_call(call, std::move(named), afterwards);
+        return;
+      }
+    } catch (const std::bad_alloc&) {
+      end_call(call, current_error(), afterwards);
+      return;
+    }
+  }
+  if (--call.unsettled == 0) end_call(call, std::nullopt, afterwards);
+}
+
+void Scheduler::end_call(Call& call, std::optional<Error> error, Afterwards& afterwards) noexcept {
+  Account& account = *call.account;
+  const auto found = account.calls.find(call.number);
+  CallPtr owner = std::move(found->second);
+  account.calls.erase(found);
+  call.ended = true;
+  if (call.admitted) {
+    account.texts_in_flight -= call.texts.size();
+    account.bytes_in_flight -= call.bytes;
   } else {
     --account.calls_waiting;
+    account.waiting.erase(call);
   }
-  queue_.drop(*keep);
+  queue_.drop(call);
 
   Counters& counters = account.counters;
   if (error) {
     ++(error->code == ErrorCode::kAborted ? counters.cancelled : counters.failed);
-    afterwards.push_back([done = std::move(keep->done), failure = std::move(*error)]() mutable {
-      done(std::nullopt, std::move(failure));
-    });
+    call.failure = std::move(error);
   } else {
     const Clock::time_point now = Clock::now();
-    const bool computed = keep->first_batch != Clock::time_point();
-    const Clock::time_point until = computed ? keep->first_batch : now;
+    const bool computed = call.first_batch != Clock::time_point();
+    const Clock::time_point until = computed ? call.first_batch : now;
     ++counters.calls;
-    counters.texts += keep->texts.size();
-    counters.failed_texts += keep->errors.size();
-    counters.queue.record(until - keep->submitted -
-                          (computed ? keep->tokenizing_before_batch : keep->tokenizing));
-    counters.tokenize.record(keep->tokenizing);
+    counters.texts += call.texts.size();
+    counters.failed_texts += call.errors.size();
+    counters.queue.record(until - call.submitted -
+                          (computed ? call.tokenizing_before_batch : call.tokenizing));
+    counters.tokenize.record(call.tokenizing);
     if (computed) counters.infer.record(now - until);
-    counters.total.record(now - keep->submitted);
-    afterwards.push_back([keep, done = std::move(keep->done)] {
-      std::optional<Embedded> result;
-      try {
-        result = keep->take_result();
-      } catch (...) {
-        done(std::nullopt, current_error());
-        return;
-      }
-      done(std::move(result), std::nullopt);
-    });
+    counters.total.record(now - call.submitted);
   }
+  afterwards.add(std::move(owner));
   admit_waiting(account, afterwards);
 }
 

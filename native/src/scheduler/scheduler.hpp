@@ -8,9 +8,12 @@
 // shares the processors among them in slices far shorter than a batch, so a short call need not wait for one
 // to end, and bulk batches can have the size that is best for throughput.
 //
-// One mutex guards the queue, the accounts and the counters. It is never held while tokenizing, computing,
-// copying rows or calling a Completion. Every public member may be called from any thread but the workers,
-// the destructor by the last owner.
+// One mutex guards the queue, the accounts and the counters. It is never held while loading, tokenizing,
+// computing, copying rows, releasing the engine or calling back. Every public member may be called
+// from any thread but the workers, the destructor by the last owner.
+//
+// Where memory runs out, the call that needed it ends with kOutOfMemory and everything else goes on: what
+// settles calls, moves them between lists and ends threads allocates nothing.
 #pragma once
 
 #include <condition_variable>
@@ -27,52 +30,62 @@
 
 namespace gteway {
 
-// What loading ended with; `error` or the rest.
-struct Loaded {
-  std::optional<Error> error;
-  EngineInfo engine;
-  CostModel cost;
-  std::vector<Fallback> fallbacks;
-};
-
 class Scheduler {
  public:
-  using MakeEngine = std::function<std::unique_ptr<Engine>(std::vector<Fallback>&)>;
-  using OnLoaded = std::function<void(const Loaded&)>;
+  // `stop` is set when nobody wants the engine any more.
+  using MakeEngine = std::function<std::unique_ptr<Engine>(std::vector<Fallback>&,
+                                                           const std::shared_ptr<const StopFlag>& stop)>;
 
   // The first client starts the threads, of which the first makes the engine. Calls made meanwhile wait for
   // it.
   Scheduler(size_t threads, MakeEngine make_engine);
-  // Waits for the workers, which end as soon as the engine lets go of them.
+  // Waits for the workers, which end as soon as the engine, or its loading, lets go of them.
   ~Scheduler();
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  // Adds a client. `loaded` is called once, from any thread, maybe before this returns. False: the scheduler
-  // is closing, and nothing happened. Throws Error{kOutOfMemory} where no threads can be had.
-  bool attach(const std::shared_ptr<Account>& account, OnLoaded loaded);
+  // Adds a client, whose account->loaded is called once, from any thread, maybe before this returns: with
+  // kClosed where the client goes before the engine is there. False: the scheduler is closing, and nothing
+  // happened. Throws Error{kOutOfMemory} where no threads can be had, or no memory.
+  bool attach(const std::shared_ptr<Account>& account);
   // Ends the client's calls with kClosed; `closed` is called when nothing of it is left. The last one to go
   // closes the scheduler: the workers end and release the engine before `closed`. Once per account.
-  void detach(const std::shared_ptr<Account>& account, std::function<void()> closed);
+  void detach(const std::shared_ptr<Account>& account, std::function<void()> closed) noexcept;
 
   // See Client.
   void submit(const std::shared_ptr<Account>& account, Submission submission);
-  void cancel(Account& account, uint64_t number);
-  Stats stats(const Account& account);
+  void cancel(Account& account, uint64_t number) noexcept;
+  Stats stats(const Account& account) noexcept;
 
  private:
-  // What to do once the mutex is free again, in order.
-  using Afterwards = std::vector<std::function<void()>>;
+  // What to do once the mutex is free again: completions in the order in which their calls ended, then the
+  // rest.
+  class Afterwards {
+   public:
+    Afterwards() = default;
+    Afterwards(const Afterwards&) = delete;
+    Afterwards& operator=(const Afterwards&) = delete;
+    void add(CallPtr ended) noexcept;
+    void run() noexcept;
+
+    OnLoaded loaded;  // of a client that goes
+    std::function<void()> closed;
+
+   private:
+    CallPtr first_;
+    Call* last_ = nullptr;
+  };
   struct Settled {
     uint32_t text;
     std::optional<Error> error;  // none: its row is there
   };
 
   void start();
-  void work(size_t worker);
-  void load();
-  bool next_task(bool express, Task& task);
-  void wake_for_work();
+  void work(size_t worker) noexcept;
+  void load() noexcept;
+  OnLoaded next_listener() noexcept;
+  bool next_task(bool express, Task& task) noexcept;
+  void wake_for_work() noexcept;
 
   // run_task.cpp. They throw only before they settle anything; the finish_… settle, and free the worker.
   void tokenize(const Task& task);
@@ -84,18 +97,23 @@ class Scheduler {
                          const std::vector<Settled>& settled, Clock::duration spent) noexcept;
   void finish_batch(const Task& task, std::span<const std::optional<Error>> failures) noexcept;
   void fail(const Task& task, const Error& error) noexcept;
+  template <class ErrorOf>  // const Error*(size_t sequence): null where it has its rows
+  void settle_batch(const Task& task, const ErrorOf& error_of) noexcept;
 
-  void admit(const CallPtr& call, Afterwards& afterwards);
-  void settle(const CallPtr& call, uint32_t text, const Error* error, Afterwards& afterwards);
-  void end_call(const CallPtr& call, std::optional<Error> error, Afterwards& afterwards);
-  void admit_waiting(Account& account, Afterwards& afterwards);
-  void release(const Task& task);
-  void shut(std::function<void()> closed, Afterwards& afterwards);
-  void worker_ended();
+  void admit(Call& call, Afterwards& afterwards) noexcept;
+  void charge(const Task& task, Afterwards& afterwards) noexcept;
+  void settle(Call& call, uint32_t text, const Error* error, Afterwards& afterwards) noexcept;
+  void end_call(Call& call, std::optional<Error> error, Afterwards& afterwards) noexcept;
+  void admit_waiting(Account& account, Afterwards& afterwards) noexcept;
+  void release(const Task& task) noexcept;
+  void shut() noexcept;
+  void worker_ended() noexcept;
 
   const size_t workers_;
   const MakeEngine make_engine_;
+  const std::shared_ptr<StopFlag> stop_loading_ = std::make_shared<StopFlag>();
   std::unique_ptr<Engine> engine_;  // set before ready_; released by the last worker
+  Loaded loaded_;                   // set by loading, whatever came of it; constant from then on
 
   std::mutex mutex_;
   // ---- guarded by mutex_
@@ -104,14 +122,13 @@ class Scheduler {
   WorkQueue queue_;
   std::vector<std::shared_ptr<Account>> accounts_;
   EngineCounters counters_;
-  Loaded loaded_;
-  std::vector<OnLoaded> on_loaded_;
-  std::vector<std::function<void()>> on_closed_;
-  size_t busy_ = 0;       // threads that have a task, the express thread included
-  size_t busy_bulk_ = 0;  // workers that have a task of a bulk call
+  std::function<void()> on_closed_;  // of the last client
+  size_t busy_ = 0;                  // threads that have a task, the express thread included
+  size_t busy_bulk_ = 0;             // workers that have a task of a bulk call
   size_t live_threads_ = 0;
   bool ready_ = false;
   bool closing_ = false;
+  bool ended_ = true;  // no thread of it lives, and no engine
 
   std::vector<std::thread> threads_;
 };

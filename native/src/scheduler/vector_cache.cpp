@@ -41,17 +41,17 @@ void VectorCache::insert(const CacheKey& key, CachedVector vector) {
   entry.bytes = entry.name.size() + vector.row.size() * sizeof(float) + kEntryOverheadBytes;
   if (entry.bytes > max_bytes_) return;
   entry.vector = std::make_shared<const CachedVector>(std::move(vector));
+  std::list<Entry> added;
+  added.push_front(std::move(entry));
+  const size_t bytes = added.front().bytes;
 
   const std::lock_guard lock(mutex_);
-  if (by_name_.contains(entry.name)) return;
-  while (counters_.bytes + entry.bytes > max_bytes_) {
+  if (!by_name_.emplace(added.front().name, added.begin()).second) return;
+  entries_.splice(entries_.begin(), added);
+  for (counters_.bytes += bytes; counters_.bytes > max_bytes_; entries_.pop_back()) {
     by_name_.erase(entries_.back().name);
     counters_.bytes -= entries_.back().bytes;
-    entries_.pop_back();
   }
-  counters_.bytes += entry.bytes;
-  entries_.push_front(std::move(entry));
-  by_name_.emplace(entries_.front().name, entries_.begin());
   counters_.entries = entries_.size();
 }
 

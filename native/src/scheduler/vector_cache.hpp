@@ -41,7 +41,8 @@ class VectorCache {
 
   // Null where there is none. Counts a hit or a miss, and makes the entry the most recently used.
   std::shared_ptr<const CachedVector> find(const CacheKey& key);
-  // Keeps an entry that is there already. One larger than the whole cache is not kept.
+  // Keeps an entry that is there already. One larger than the whole cache is not kept. Throws
+  // std::bad_alloc, and has changed nothing then.
   void insert(const CacheKey& key, CachedVector vector);
 
   CacheCounters counters() const;

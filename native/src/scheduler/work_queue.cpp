@@ -1,7 +1,8 @@
 #include "scheduler/work_queue.hpp"
 
 #include <algorithm>
-#include <iterator>
+#include <new>
+#include <utility>
 
 namespace gteway {
 namespace {
@@ -25,44 +26,12 @@ void begin_batch(const Waiter& waiter, Clock::time_point now) {
 
 }  // namespace
 
-bool Turns::empty() {
-  while (!turns_.empty()) {
-    std::deque<CallPtr>& calls = turns_.front().second;
-    while (!calls.empty() && calls.front()->ended) calls.pop_front();
-    if (!calls.empty()) return false;
-    turns_.pop_front();
-  }
-  return true;
+TextsTurn& WorkQueue::texts_turn(Call& call) noexcept {
+  return call.account->texts_turns[static_cast<size_t>(call.urgency)];
 }
 
-CallPtr Turns::pop() {
-  if (empty()) return nullptr;
-  Turn& turn = turns_.front();
-  CallPtr call = std::move(turn.second.front());
-  turn.second.pop_front();
-  if (turn.second.empty())
-    turns_.pop_front();
-  else
-    turns_.splice(turns_.end(), turns_, turns_.begin());
-  return call;
-}
-
-Turns::Turn& Turns::turn_of(const Account* account, bool front) {
-  auto found = std::find_if(turns_.begin(), turns_.end(),
-                            [account](const Turn& turn) { return turn.first == account; });
-  if (found == turns_.end()) found = turns_.insert(turns_.end(), Turn(account, {}));
-  if (front) turns_.splice(turns_.begin(), turns_, found);
-  return *found;
-}
-
-void Turns::push_back(CallPtr call) {
-  Turn& turn = turn_of(call->account.get(), false);
-  turn.second.push_back(std::move(call));
-}
-
-void Turns::push_front(CallPtr call) {
-  Turn& turn = turn_of(call->account.get(), true);
-  turn.second.push_front(std::move(call));
+ReadyTurn& WorkQueue::ready_turn(Call& call) noexcept {
+  return call.account->ready_turns[static_cast<size_t>(call.urgency)];
 }
 
 size_t Task::batch_tokens() const noexcept {
@@ -71,78 +40,86 @@ size_t Task::batch_tokens() const noexcept {
   return tokens;
 }
 
-void WorkQueue::add(CallPtr call) {
-  call->in_turn_texts = true;
-  lane(call->urgency).texts.push_back(std::move(call));
+void WorkQueue::add(Call& call) noexcept {
+  call.in_turn_texts = true;
+  lane(call.urgency).texts.push_back(call);
 }
 
-void WorkQueue::add_ready(const CallPtr& call, std::vector<SequencePtr> sequences) {
-  const auto added = static_cast<ptrdiff_t>(call->ready.size());
+void WorkQueue::add_ready(Call& call, std::vector<SequencePtr> sequences) noexcept {
+  const auto added = static_cast<ptrdiff_t>(call.ready.size());
   for (SequencePtr& sequence : sequences) {
     if (join(*sequence)) continue;
-    lane(call->urgency).ready_tokens += sequence->ids.size();
-    call->ready.push_back(std::move(sequence));
+    lane(call.urgency).ready_tokens += sequence->ids.size();
+    call.ready.push_back(std::move(sequence));  // it has room for one per text
   }
-  std::inplace_merge(call->ready.begin(), call->ready.begin() + added, call->ready.end(), by_length);
-  if (call->ready.empty() || call->in_turn_ready) return;
-  call->in_turn_ready = true;
-  lane(call->urgency).ready.push_back(call);
+  std::inplace_merge(call.ready.begin(), call.ready.begin() + added, call.ready.end(), by_length);
+  if (call.ready.empty() || call.in_turn_ready) return;
+  call.in_turn_ready = true;
+  lane(call.urgency).ready.push_back(call);
 }
 
 // Token rows are not shared: a copy of them for each text would cost more memory than what it saves in time.
-bool WorkQueue::join(Sequence& sequence) {
+// Where there is no memory to note who shares, nobody does.
+bool WorkQueue::join(Sequence& sequence) noexcept {
   if (sequence.pooling == Pooling::kNone) return false;
-  const auto [found, inserted] = in_hand_.insert(&sequence);
-  if (inserted) return false;
-  Sequence& other = **found;
-  Waiter& waiter = sequence.waiters.front();
-  // A short call does not wait for a bulk call's turn: it goes its own way, and later texts go with it.
-  if (!other.running && waiter.call->urgency == Urgency::kShort &&
-      other.waiters.front().call->urgency == Urgency::kBulk) {
-    in_hand_.erase(found);
-    in_hand_.insert(&sequence);
+  try {
+    const auto [found, inserted] = in_hand_.insert(&sequence);
+    if (inserted) return false;
+    Sequence& other = **found;
+    Waiter& waiter = sequence.waiters.front();
+    // A short call does not wait for a bulk call's turn: it goes its own way, and later texts go with it.
+    if (!other.running && waiter.call->urgency == Urgency::kShort &&
+        other.waiters.front().call->urgency == Urgency::kBulk) {
+      auto node = in_hand_.extract(found);
+      node.value() = &sequence;
+      in_hand_.insert(std::move(node));
+      return false;
+    }
+    other.waiters.push_back(waiter);
+    ++waiter.call->account->counters.coalesced;
+    if (other.running) begin_batch(waiter, Clock::now());
+    return true;
+  } catch (const std::bad_alloc&) {
     return false;
   }
-  ++waiter.call->account->counters.coalesced;
-  if (other.running) begin_batch(waiter, Clock::now());
-  other.waiters.push_back(std::move(waiter));
-  return true;
 }
 
-void WorkQueue::forget(const Sequence& sequence) {
+void WorkQueue::forget(const Sequence& sequence) noexcept {
   const auto found = in_hand_.find(const_cast<Sequence*>(&sequence));
   if (found != in_hand_.end() && *found == &sequence) in_hand_.erase(found);
 }
 
-void WorkQueue::drop(Call& call) {
-  std::vector<SequencePtr> left = std::move(call.ready);
-  call.ready.clear();
-  for (SequencePtr& sequence : left) {
-    lane(call.urgency).ready_tokens -= sequence->ids.size();
+void WorkQueue::drop(Call& call) noexcept {
+  Lane& from = lane(call.urgency);
+  if (call.in_turn_texts) from.texts.erase(call);
+  if (call.in_turn_ready) from.ready.erase(call);
+  call.in_turn_texts = call.in_turn_ready = false;
+  for (SequencePtr& sequence : std::exchange(call.ready, {})) {
+    from.ready_tokens -= sequence->ids.size();
     std::erase_if(sequence->waiters, [](const Waiter& waiter) { return waiter.call->ended; });
     if (sequence->waiters.empty()) {
       forget(*sequence);
     } else {
-      const CallPtr heir = sequence->waiters.front().call;
+      Call& heir = *sequence->waiters.front().call;
       hold(heir, std::move(sequence));
     }
   }
 }
 
-void WorkQueue::hold(const CallPtr& call, SequencePtr sequence) {
-  lane(call->urgency).ready_tokens += sequence->ids.size();
-  const auto place = std::upper_bound(call->ready.begin(), call->ready.end(), sequence, by_length);
-  call->ready.insert(place, std::move(sequence));
-  if (call->in_turn_ready) return;
-  call->in_turn_ready = true;
-  lane(call->urgency).ready.push_front(call);
+void WorkQueue::hold(Call& call, SequencePtr sequence) noexcept {
+  lane(call.urgency).ready_tokens += sequence->ids.size();
+  const auto place = std::upper_bound(call.ready.begin(), call.ready.end(), sequence, by_length);
+  call.ready.insert(place, std::move(sequence));  // it has room for one per text
+  if (call.in_turn_ready) return;
+  call.in_turn_ready = true;
+  lane(call.urgency).ready.push_front(call);
 }
 
-void WorkQueue::retire(const std::vector<SequencePtr>& batch) {
+void WorkQueue::retire(const std::vector<SequencePtr>& batch) noexcept {
   for (const SequencePtr& sequence : batch) forget(*sequence);
 }
 
-bool WorkQueue::wants_texts(Urgency urgency) {
+bool WorkQueue::wants_texts(Urgency urgency) noexcept {
   Lane& from = lane(urgency);
   if (from.texts.empty()) return false;
   if (urgency == Urgency::kShort) return true;
@@ -152,7 +129,7 @@ bool WorkQueue::wants_texts(Urgency urgency) {
   return filling_;
 }
 
-bool WorkQueue::has_work(Urgency urgency) {
+bool WorkQueue::has_work(Urgency urgency) const noexcept {
   return !lane(urgency).ready.empty() || !lane(urgency).texts.empty();
 }
 
@@ -175,17 +152,17 @@ Task WorkQueue::take_short(size_t idle) {
   return wants_texts(Urgency::kShort) ? take_texts(Urgency::kShort) : take_batch(Urgency::kShort, idle);
 }
 
-Task WorkQueue::take_texts(Urgency urgency) {
-  Turns& turns = lane(urgency).texts;
+Task WorkQueue::take_texts(Urgency urgency) noexcept {
+  auto& turns = lane(urgency).texts;
+  Call& call = turns.pop();
   Task task;
   task.urgency = urgency;
-  task.call = turns.pop();
-  Call& call = *task.call;
+  task.call = call.shared_from_this();
   task.first = call.next_text;
   task.end = slice_end(call.texts.ends, task.first, kSliceBytes);
   call.next_text = task.end;
   call.in_turn_texts = task.end < call.texts.size();
-  if (call.in_turn_texts) turns.push_back(task.call);
+  if (call.in_turn_texts) turns.push_back(call);
   return task;
 }
 
@@ -199,47 +176,68 @@ Task WorkQueue::take_batch(Urgency urgency, size_t workers) {
   const size_t budget = batch_budget(cost_, backlog, workers);
   const size_t choice = cost_.padded && !bulk ? kPaddedChoice * budget : budget;
 
-  std::vector<SequencePtr> offered;
+  std::vector<Offer> offered;
   std::vector<uint32_t> lengths;
-  std::vector<CallPtr> offering, others;  // others: those with another pooling
-  size_t tokens = 0;
-  while ((tokens < budget || (tokens < choice && offered.size() < kMostOffered)) &&
-         others.size() < kMostOffered && !from.ready.empty()) {
-    CallPtr call = from.ready.pop();
-    if (!offered.empty() && call->ready.back()->pooling != offered.front()->pooling) {
-      others.push_back(std::move(call));
-      continue;
+  LinkedList<Call, &Call::link_ready> others;  // with another pooling, the last one first
+  // Who was passed over goes before those who come later, and first of all who was for its pooling.
+  const auto put_back = [&]() noexcept {
+    for (size_t i = offered.size(); i-- > 0;) {
+      if (!offered[i].sequence) continue;
+      from.ready_tokens -= offered[i].sequence->ids.size();
+      hold(*offered[i].call, std::move(offered[i].sequence));
     }
-    do {
-      offered.push_back(std::move(call->ready.back()));
-      call->ready.pop_back();
-      lengths.push_back(static_cast<uint32_t>(offered.back()->ids.size()));
-      tokens += lengths.back();
-      offering.push_back(call);
-    } while (bulk && tokens < budget && !call->ready.empty());
-    call->in_turn_ready = !call->ready.empty();
-    if (call->in_turn_ready) from.ready.push_back(std::move(call));
-  }
+    while (!others.empty()) {
+      Call& call = others.front();
+      others.erase(call);
+      from.ready.push_front(call);
+    }
+  };
 
   Task task;
   task.urgency = urgency;
-  const Clock::time_point now = Clock::now();
-  const std::vector<uint32_t> chosen = choose_batch(lengths, cost_, budget);
-  for (const uint32_t index : chosen) {
-    SequencePtr& sequence = offered[index];
-    sequence->running = true;
-    from.ready_tokens -= lengths[index];
-    for (const Waiter& waiter : sequence->waiters) begin_batch(waiter, now);
-    task.batch.push_back(std::move(sequence));
+  try {
+    size_t tokens = 0, passed_over = 0;
+    while ((tokens < budget || (tokens < choice && offered.size() < kMostOffered)) &&
+           passed_over < kMostOffered && !from.ready.empty()) {
+      Call& call = from.ready.front();
+      if (!offered.empty() && call.ready.back()->pooling != offered.front().sequence->pooling) {
+        others.push_front(from.ready.pop());
+        ++passed_over;
+        continue;
+      }
+      do {
+        lengths.push_back(static_cast<uint32_t>(call.ready.back()->ids.size()));
+        offered.push_back({nullptr, &call});
+        offered.back().sequence = std::move(call.ready.back());
+        call.ready.pop_back();
+        tokens += lengths.back();
+      } while (bulk && tokens < budget && !call.ready.empty());
+      from.ready.pop();
+      call.in_turn_ready = !call.ready.empty();
+      if (call.in_turn_ready) from.ready.push_back(call);
+    }
+    const std::vector<uint32_t> chosen = choose_batch(lengths, cost_, budget);
+    task.batch.reserve(chosen.size());
+    const Clock::time_point now = Clock::now();
+    for (const uint32_t index : chosen) {
+      SequencePtr& sequence = offered[index].sequence;
+      sequence->running = true;
+      from.ready_tokens -= lengths[index];
+      for (const Waiter& waiter : sequence->waiters) begin_batch(waiter, now);
+      task.batch.push_back(std::move(sequence));
+    }
+  } catch (...) {
+    put_back();
+    throw;
   }
-  // Who was passed over goes before those who come later, and first of all who was for its pooling.
-  for (size_t i = offered.size(); i-- > 0;) {
-    if (!offered[i]) continue;
-    from.ready_tokens -= lengths[i];
-    hold(offering[i], std::move(offered[i]));
-  }
-  for (auto call = others.rbegin(); call != others.rend(); ++call) from.ready.push_front(std::move(*call));
+  put_back();
   return task;
+}
+
+CallPtr WorkQueue::next_in_turn() const noexcept {
+  for (const Urgency urgency : {Urgency::kShort, Urgency::kBulk})
+    if (!lane(urgency).ready.empty()) return lane(urgency).ready.front().shared_from_this();
+  return nullptr;
 }
 
 }  // namespace gteway

@@ -1,7 +1,8 @@
 // WordPiece tokenization as BERT models define it: normalize, split, match pieces, add special tokens.
 //
 // A Tokenizer is immutable once built and safe to use from any number of threads. It never reads files or
-// JSON: lib/tokenizer-json.ts parses and validates tokenizer.json and hands over the plain data below.
+// JSON: lib/tokenizer/tokenizer-json.ts parses and validates tokenizer.json and hands over the plain data
+// below.
 #pragma once
 
 #include <cstddef>

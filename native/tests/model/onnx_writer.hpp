@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
 #include <string>
 #include <variant>
@@ -35,18 +37,22 @@ struct TensorToWrite {
   Bytes raw;
   bool typed = false;     // as float_data or int64_data instead of raw_data
   bool external = false;  // claims that the data is in another file
+  // Says in which, and where
+  std::optional<std::string> location{};
+  int64_t offset = 0;
+  std::vector<std::array<std::string, 2>> external_entries{};  // more that it says
 };
 
 inline TensorToWrite floats(std::string name, std::vector<int64_t> dims, const std::vector<float>& values) {
   Bytes raw(values.size() * sizeof(float), '\0');
-  std::memcpy(raw.data(), values.data(), raw.size());
-  return {std::move(name), std::move(dims), 1, std::move(raw)};
+  if (!values.empty()) std::memcpy(raw.data(), values.data(), raw.size());
+  return {std::move(name), std::move(dims), 1, std::move(raw), false, false, {}, 0, {}};
 }
 inline TensorToWrite integers(std::string name, std::vector<int64_t> dims,
                               const std::vector<int64_t>& values) {
   Bytes raw(values.size() * sizeof(int64_t), '\0');
-  std::memcpy(raw.data(), values.data(), raw.size());
-  return {std::move(name), std::move(dims), 7, std::move(raw)};
+  if (!values.empty()) std::memcpy(raw.data(), values.data(), raw.size());
+  return {std::move(name), std::move(dims), 7, std::move(raw), false, false, {}, 0, {}};
 }
 
 inline Bytes write_tensor(const TensorToWrite& tensor) {
@@ -54,7 +60,19 @@ inline Bytes write_tensor(const TensorToWrite& tensor) {
   for (const int64_t dim : tensor.dims) put_integer(out, 1, dim);
   put_integer(out, 2, tensor.type);
   put_bytes(out, 8, tensor.name);
-  if (tensor.external) {
+  const auto entry = [&](const std::string& key, const std::string& value) {
+    Bytes pair;
+    put_bytes(pair, 1, key);
+    put_bytes(pair, 2, value);
+    put_bytes(out, 13, pair);
+  };
+  if (tensor.location) {
+    put_integer(out, 14, 1);
+    entry("location", *tensor.location);
+    entry("offset", std::to_string(tensor.offset));
+    entry("length", std::to_string(tensor.raw.size()));
+    for (const auto& [key, value] : tensor.external_entries) entry(key, value);
+  } else if (tensor.external) {
     put_integer(out, 14, 1);
   } else if (!tensor.typed) {
     put_bytes(out, 9, tensor.raw);

@@ -9,7 +9,9 @@ namespace gteway {
 namespace {
 
 size_t count_fields(const std::string& bytes) {
-  ProtobufReader reader(std::as_bytes(std::span(bytes)));
+  const auto file = File::of_bytes(std::as_bytes(std::span(bytes)), nullptr, "bytes");
+  FileWindow window(*file);
+  ProtobufReader reader(window, {0, bytes.size()});
   size_t fields = 0;
   for (ProtobufField field; reader.next(field);) ++fields;
   return fields;
@@ -20,13 +22,15 @@ TEST("protobuf: fields of every wire type") {
       "\x08\x96\x01\x12\x02hi\x1D\x00\x00\x80\x3F\x21\x01\x00\x00\x00\x00\x00\x00\x00"
       "\x28\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x01",
       32);
-  ProtobufReader reader(std::as_bytes(std::span(bytes)));
+  const auto file = File::of_bytes(std::as_bytes(std::span(bytes)), nullptr, "bytes");
+  FileWindow window(*file);
+  ProtobufReader reader(window, {0, bytes.size()});
   ProtobufField field;
   CHECK(reader.next(field));
   CHECK_EQ(field.as_integer(), 150);
-  CHECK_THROWS(Error, field.as_bytes(), "wire type");
+  CHECK_THROWS(Error, field.as_range(), "wire type");
   CHECK(reader.next(field));
-  CHECK_EQ(field.as_text(), "hi");
+  CHECK_EQ(window.text(field.as_range()), "hi");
   CHECK_THROWS(Error, field.as_integer(), "wire type");
   CHECK(reader.next(field));
   CHECK_EQ(field.as_float(), 1.0F);

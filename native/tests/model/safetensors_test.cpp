@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
-#include "model/encoder_reader.hpp"
+#include "model/read_encoder.hpp"
 #include "temporary_file.hpp"
 #include "test.hpp"
 
@@ -25,7 +25,7 @@ std::string with_header(const std::string& header, const std::string& data) {
 
 SafetensorsFile read(const std::string& content) {
   const TemporaryFile file(".safetensors", content);
-  return read_safetensors(file.path());
+  return read_safetensors(File::open(file.path()));
 }
 
 TEST("safetensors: tensors of every dtype are found with their shapes") {
@@ -37,7 +37,7 @@ TEST("safetensors: tensors of every dtype are found with their shapes") {
   std::string data(reinterpret_cast<const char*>(two), 8);
   data += std::string("\x00\x3C\x01\x00", 4) + std::string(8, '\0') + std::string("\xC0\x3F", 2);
   const TemporaryFile kept(".safetensors", with_header(header, data));
-  const SafetensorsFile file = read_safetensors(kept.path());
+  const SafetensorsFile file = read_safetensors(File::open(kept.path()));
   CHECK_EQ(file.tensors.size(), 5u);
   float value[2] = {};
   file.tensors.at("a").tensor.read(0, 2, value);
@@ -117,8 +117,8 @@ struct Hostile {
 }();
 
 TEST("safetensors: a file that does not exist, and a directory, are errors with the system's reason") {
-  CHECK_THROWS(Error, read_safetensors("/nonexistent/model.safetensors"), "cannot be read");
-  CHECK_THROWS(Error, read_safetensors("/"), "not a file");
+  CHECK_THROWS(Error, File::open("/nonexistent/model.safetensors"), "cannot be read");
+  CHECK_THROWS(Error, File::open("/"), "not a file");
 }
 
 TEST("safetensors: a header with any byte changed is refused or read, and nothing worse") {
@@ -132,7 +132,7 @@ TEST("safetensors: a header with any byte changed is refused or read, and nothin
       changed[random() % changed.size()] = static_cast<char>(random());
     try {
       const TemporaryFile kept(".safetensors", changed);
-      const SafetensorsFile file = read_safetensors(kept.path());
+      const SafetensorsFile file = read_safetensors(File::open(kept.path()));
       for (const auto& [name, tensor] : file.tensors)
         if (tensor.is_float) {
           std::vector<float> out(tensor.tensor.elements);

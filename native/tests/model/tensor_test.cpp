@@ -1,8 +1,10 @@
+#include "model/tensor.hpp"
+
 #include <cmath>
 #include <cstring>
 #include <vector>
 
-#include "model/encoder_weights.hpp"
+#include "base/error.hpp"
 #include "test.hpp"
 
 namespace gteway {
@@ -58,6 +60,33 @@ TEST("tensor: a part of the elements is read, and no more") {
   CHECK_EQ(out[2], 3.0F);
   CHECK_EQ(out[3], -1.0F);
   tensor.read(5, 0, nullptr);
+}
+
+TEST("tensor: what is outside of its elements is refused, and nothing is written") {
+  const float values[2] = {1, 2};
+  for (const Tensor& tensor :
+       {Tensor{.data = reinterpret_cast<const std::byte*>(values), .elements = 2}, Tensor{.elements = 0}}) {
+    float out[3] = {-1, -1, -1};
+    CHECK_THROWS(Error, tensor.read(0, 3, out), "were asked for of a tensor");
+    CHECK_THROWS(Error, tensor.read(3, 0, out), "were asked for of a tensor");
+    CHECK_THROWS(Error, tensor.read(1, SIZE_MAX, out), "were asked for of a tensor");
+    CHECK_EQ(out[0], -1.0F);
+  }
+}
+
+TEST("tensor: elements in a file are those in memory, in every type and more than one piece") {
+  const size_t count = 1'200'000;
+  std::vector<std::byte> raw(3 + 4 * count);
+  for (size_t i = 0; i < raw.size(); ++i) raw[i] = static_cast<std::byte>(i * 2654435761U >> 9 & 0x3F);
+  const auto file = File::of_bytes(raw, nullptr, "file");
+  for (const ElementType type : {ElementType::kF32, ElementType::kF16, ElementType::kBf16}) {
+    const Tensor memory{.data = raw.data() + 3, .type = type, .elements = count};
+    const Tensor stored{.type = type, .elements = count, .file = file.get(), .offset = 3};
+    std::vector<float> a(count - 5), b(count - 5);
+    memory.read(5, a.size(), a.data());
+    stored.read(5, b.size(), b.data());
+    CHECK(std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+  }
 }
 
 }  // namespace

@@ -49,7 +49,7 @@ struct FakeDevice {
 
 // Rows, of pooling kMean and kCls, say what they were made of: [number of tokens, first id, sum of ids, 1];
 // of kNone, for each token: [number of tokens, its id, its place, 1].
-class FakeEngine final : public Engine {
+class FakeEngine : public Engine {
  public:
   static constexpr size_t kDimensions = 4;
   // Ids of words: "bad" makes embed() throw, "nan" makes the row NaN.
@@ -157,6 +157,16 @@ inline std::future<Outcome> submit(Client& client, uint64_t number, const std::v
   return promise->get_future();
 }
 
+// Of all rows end to end.
+inline float value_at(const Embedded& result, size_t index) {
+  for (const FloatBuffer& piece : result.pieces) {
+    if (index < piece.size()) return piece[index];
+    index -= piece.size();
+  }
+  CHECK(false);
+  return 0;
+}
+
 inline bool settled(const std::future<Outcome>& call) {
   return call.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
@@ -173,7 +183,7 @@ struct Fixture {
                    CostModel cost = {.padded = false, .max_batch_tokens = 64})
       : device(std::make_shared<FakeDevice>()),
         scheduler(std::make_shared<Scheduler>(threads,
-                                              [cost, keep = device](std::vector<Fallback>&) {
+                                              [cost, keep = device](std::vector<Fallback>&, const auto&) {
                                                 return std::make_unique<FakeEngine>(cost, keep);
                                               })),
         client(connect(options)) {}

@@ -18,7 +18,7 @@ struct Process {
   std::unique_ptr<Client> connect(const std::string& identity) {
     return gteway::connect(
         identity, 2,
-        [this](std::vector<Fallback>&) {
+        [this](std::vector<Fallback>&, const auto&) {
           ++loads;
           return std::make_unique<FakeEngine>(CostModel{.padded = false, .max_batch_tokens = 64}, device);
         },
@@ -65,7 +65,7 @@ TEST("registry: a scheduler that is closing gets no new clients") {
 }
 
 TEST("registry: a load that failed is tried again by the next client") {
-  const auto fail = [](std::vector<Fallback>&) -> std::unique_ptr<Engine> {
+  const auto fail = [](std::vector<Fallback>&, const auto&) -> std::unique_ptr<Engine> {
     throw Error(ErrorCode::kModelInvalid, "no model");
   };
   for (int round = 0; round < 50; ++round) {

@@ -18,8 +18,8 @@ TEST("scheduler: rows come back in the order of the texts, with their token coun
   CHECK_EQ(outcome.result->truncated, (std::vector<uint8_t>{0, 0, 0, 0}));
   const float sums[] = {6, 15, 3, 11};
   for (size_t i = 0; i < 4; ++i) {
-    CHECK_EQ(outcome.result->data[4 * i], static_cast<float>(outcome.result->tokens[i]));
-    CHECK_EQ(outcome.result->data[4 * i + 2], sums[i]);
+    CHECK_EQ(value_at(*outcome.result, 4 * i), static_cast<float>(outcome.result->tokens[i]));
+    CHECK_EQ(value_at(*outcome.result, 4 * i + 2), sums[i]);
   }
 }
 
@@ -27,24 +27,24 @@ TEST("scheduler: pooling none gives each token's row, text after text") {
   Fixture fixture;
   const Outcome outcome = fixture.submit(1, {"a b", "", "c"}, {.pooling = Pooling::kNone}).get();
   CHECK(outcome.result.has_value());
-  CHECK_EQ(outcome.result->data.size(), 4u * (4 + 2 + 3));
+  CHECK_EQ(outcome.result->values(), 4u * (4 + 2 + 3));
   const float ids[] = {1, 3, 4, 2, 1, 2, 1, 5, 2};
-  for (size_t row = 0; row < 9; ++row) CHECK_EQ(outcome.result->data[4 * row + 1], ids[row]);
+  for (size_t row = 0; row < 9; ++row) CHECK_EQ(value_at(*outcome.result, 4 * row + 1), ids[row]);
 }
 
 TEST("scheduler: rows are cut to the dimensions asked for, and normalised after that") {
   Fixture fixture;
   const Outcome outcome = fixture.submit(1, {"b"}, {.normalize = true, .dimensions = 2}).get();
-  CHECK_EQ(outcome.result->data.size(), 2u);
-  CHECK_NEAR(outcome.result->data[0], 3 / std::sqrt(10.0), 1e-6);
-  CHECK_NEAR(outcome.result->data[1], 1 / std::sqrt(10.0), 1e-6);
+  CHECK_EQ(outcome.result->values(), 2u);
+  CHECK_NEAR(value_at(*outcome.result, 0), 3 / std::sqrt(10.0), 1e-6);
+  CHECK_NEAR(value_at(*outcome.result, 1), 1 / std::sqrt(10.0), 1e-6);
 }
 
 TEST("scheduler: no texts end at once, with no rows") {
   Fixture fixture;
   const Outcome outcome = fixture.submit(1, {}).get();
   CHECK(outcome.result.has_value());
-  CHECK_EQ(outcome.result->data.size(), 0u);
+  CHECK_EQ(outcome.result->values(), 0u);
 }
 
 TEST("scheduler: ten thousand texts through several workers each find their own row") {
@@ -56,7 +56,7 @@ TEST("scheduler: ten thousand texts through several workers each find their own 
     const Outcome outcome = fixture.submit(1, texts).get();
     CHECK(outcome.result.has_value());
     for (size_t i = 0; i < texts.size(); ++i)
-      CHECK_EQ(outcome.result->data[4 * i], static_cast<float>(2 + i % 23));
+      CHECK_EQ(value_at(*outcome.result, 4 * i), static_cast<float>(2 + i % 23));
     const Stats stats = fixture.client->stats();
     CHECK(stats.engine.padded_tokens <= stats.engine.tokens + stats.engine.tokens / 20);
   }
@@ -202,7 +202,7 @@ TEST("scheduler: a text that fails in the engine fails its call and no other in 
   const Outcome not_finite = nan.get();
   check_code(not_finite, ErrorCode::kInferenceFailed);
   CHECK(std::string(not_finite.error->what()).find("not finite") != std::string::npos);
-  CHECK_EQ(good.get().result->data[4], 4.0F);
+  CHECK_EQ(value_at(*good.get().result, 4), 4.0F);
 }
 
 TEST("scheduler: item_errors lists the texts that failed, and serves the rest") {
@@ -220,11 +220,11 @@ TEST("scheduler: item_errors lists the texts that failed, and serves the rest") 
     for (const ItemError& error : errors) CHECK_EQ(outcome.result->tokens[error.text], 0u);
     if (pooling == Pooling::kMean) {
       CHECK_EQ(errors.size(), 3u);
-      CHECK_EQ(outcome.result->data[4], 0.0F);
-      CHECK_EQ(outcome.result->data[12], 4.0F);
+      CHECK_EQ(value_at(*outcome.result, 4), 0.0F);
+      CHECK_EQ(value_at(*outcome.result, 12), 4.0F);
     } else {
       CHECK_EQ(errors.size(), 2u);  // the fake's token rows are finite
-      CHECK_EQ(outcome.result->data.size(), 4u * (3 + 4 + 3));
+      CHECK_EQ(outcome.result->values(), 4u * (3 + 4 + 3));
     }
     CHECK_EQ(fixture.client->stats().counters.failed_texts, errors.size());
   }
@@ -264,6 +264,35 @@ TEST("scheduler: bytes are bounded too") {
   CHECK_THROWS(Error, fixture.submit(2, {"a b c a"}), "maxQueueBytes (10)");
   fixture.device->let_go();
   CHECK(first.get().result.has_value());
+}
+
+TEST("scheduler: token rows count as bytes in flight, first by a bound and then by their number") {
+  Fixture fixture(1, {.max_queue = 100, .max_queue_bytes = 100});
+  fixture.device->shut();
+  // Five bytes, five tokens of 16 bytes: less than 7 × 16, what two special tokens and a token a byte would
+  // be.
+  auto first = fixture.submit(1, {"a b c"}, {.pooling = Pooling::kNone});
+  CHECK_EQ(fixture.client->stats().bytes_in_flight, 5u + 7 * 16);
+  auto waits = fixture.submit(2, {std::string(15, 'a')}, {.wait = true});
+  fixture.device->wait_until_busy();
+  CHECK_EQ(fixture.client->stats().bytes_in_flight, 100u);
+  CHECK_EQ(fixture.client->stats().calls_waiting, 0u);
+  CHECK_THROWS(Error, fixture.submit(3, {"a"}), "maxQueueBytes (100)");
+  fixture.device->let_go();
+  CHECK_EQ(first.get().result->values(), 5u * 4);
+  CHECK(waits.get().result.has_value());
+  CHECK_EQ(fixture.client->stats().bytes_in_flight, 0u);
+}
+
+TEST("scheduler: a number that is in flight is refused, and its call is none the worse for it") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto first = fixture.submit(1, {"a b"});
+  fixture.device->wait_until_busy();
+  CHECK_THROWS(Error, fixture.submit(1, {"a"}), "call 1 is in flight already");
+  fixture.device->let_go();
+  CHECK_EQ(value_at(*first.get().result, 0), 4.0F);
+  CHECK(fixture.submit(1, {"a"}).get().result.has_value());
 }
 
 TEST("scheduler: an idle client's call is admitted whatever its size") {
@@ -345,8 +374,8 @@ TEST("scheduler: equal texts in flight are computed once, across clients, also w
   auto another = submit(*other, 2, {"c"});
   fixture.device->let_go();
   CHECK(another.get().result.has_value());
-  CHECK_EQ(running.get().result->data[4], 4.0F);
-  CHECK_EQ(joins.get().result->data[0], 4.0F);
+  CHECK_EQ(value_at(*running.get().result, 4), 4.0F);
+  CHECK_EQ(value_at(*joins.get().result, 0), 4.0F);
   size_t sequences = 0;
   for (const auto& batch : fixture.device->batches) sequences += batch.size();
   CHECK_EQ(sequences, 3u);  // "A B" is of unknown words: this vocabulary is not lower-cased
@@ -377,7 +406,7 @@ TEST("scheduler: when the call that computes is cancelled, those that share its 
   const Outcome served = second.get();
   CHECK(served.result.has_value());
   if (served.result)
-    for (size_t i = 0; i < 300; ++i) CHECK(served.result->data[4 * i] > 2.0F);
+    for (size_t i = 0; i < 300; ++i) CHECK(value_at(*served.result, 4 * i) > 2.0F);
   first.wait();
 }
 
@@ -389,7 +418,7 @@ TEST("scheduler: a cached text is not computed again, whatever is kept of its ro
   const Outcome again = fixture.submit(2, {"c", "a b"}, {.normalize = true, .dimensions = 2}).get();
   CHECK_EQ(fixture.device->batch_count(), 1u);
   CHECK_EQ(again.result->tokens, (std::vector<uint32_t>{3, 4}));
-  CHECK_NEAR(again.result->data[2], 4 / std::sqrt(17.0), 1e-6);
+  CHECK_NEAR(value_at(*again.result, 2), 4 / std::sqrt(17.0), 1e-6);
   CHECK(fixture.submit(3, {"a b"}, {.pooling = Pooling::kCls}).get().result.has_value());
   CHECK(fixture.submit(4, {"a b"}, {.pooling = Pooling::kNone}).get().result.has_value());
   CHECK_EQ(fixture.device->batch_count(), 3u);
@@ -476,16 +505,17 @@ TEST("scheduler: closing one client ends its calls and leaves the others alone")
   closed.get_future().get();
   CHECK_EQ(other->stats().sessions, 1u);
   fixture.device->let_go();
-  CHECK_EQ(theirs.get().result->data[8], 4.0F);
+  CHECK_EQ(value_at(*theirs.get().result, 8), 4.0F);
 }
 
 TEST("scheduler: a failed load is told to every client, and their calls end with its error") {
   std::promise<void> go;
   auto wait = go.get_future().share();
-  auto scheduler = std::make_shared<Scheduler>(2, [wait](std::vector<Fallback>&) -> std::unique_ptr<Engine> {
-    wait.get();
-    throw Error(ErrorCode::kModelInvalid, "no model");
-  });
+  auto scheduler =
+      std::make_shared<Scheduler>(2, [wait](std::vector<Fallback>&, const auto&) -> std::unique_ptr<Engine> {
+        wait.get();
+        throw Error(ErrorCode::kModelInvalid, "no model");
+      });
   std::promise<Loaded> first_loaded, second_loaded;
   auto first = Client::connect(scheduler, kRoomy, fake_tokenizer(),
                                [&](const Loaded& loaded) { first_loaded.set_value(loaded); });
@@ -506,6 +536,90 @@ TEST("scheduler: a failed load is told to every client, and their calls end with
     client->close([&closed] { closed.set_value(); });
     closed.get_future().get();
   }
+}
+
+TEST("scheduler: closing while the engine is being loaded stops the loading, and says so at once") {
+  std::promise<void> loading, closed;
+  auto scheduler = std::make_shared<Scheduler>(
+      2, [&](std::vector<Fallback>&, const std::shared_ptr<const StopFlag>& stop) -> std::unique_ptr<Engine> {
+        std::promise<void> stopped;
+        const StopFlag::Callback tell(*stop, [&stopped] { stopped.set_value(); });
+        loading.set_value();
+        stopped.get_future().get();  // would wait for ever
+        stop->throw_if_stopped();
+        return nullptr;
+      });
+  std::promise<Loaded> told;
+  auto client = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                [&told](const Loaded& loaded) { told.set_value(loaded); });
+  auto call = submit(*client, 1, {"a"});
+  loading.get_future().get();
+  client->close([&closed] { closed.set_value(); });
+  CHECK(told.get_future().get().error->code == ErrorCode::kClosed);
+  check_code(call.get(), ErrorCode::kClosed);
+  closed.get_future().get();
+}
+
+TEST("scheduler: who leaves while the engine is being loaded is told at once, and the others get it") {
+  std::promise<void> go;
+  auto device = std::make_shared<FakeDevice>();
+  auto scheduler = std::make_shared<Scheduler>(
+      1, [&](std::vector<Fallback>&, const std::shared_ptr<const StopFlag>& stop) -> std::unique_ptr<Engine> {
+        go.get_future().get();
+        CHECK(!stop->stopped());
+        return std::make_unique<FakeEngine>(CostModel{.padded = false, .max_batch_tokens = 64}, device);
+      });
+  std::promise<Loaded> leaving_told, staying_told;
+  std::promise<void> closed;
+  auto leaving = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                 [&](const Loaded& loaded) { leaving_told.set_value(loaded); });
+  auto staying = Client::connect(scheduler, kRoomy, fake_tokenizer(),
+                                 [&](const Loaded& loaded) { staying_told.set_value(loaded); });
+  leaving->close([&closed] { closed.set_value(); });
+  CHECK(leaving_told.get_future().get().error->code == ErrorCode::kClosed);
+  closed.get_future().get();
+  go.set_value();
+  CHECK(!staying_told.get_future().get().error.has_value());
+  CHECK(submit(*staying, 1, {"a"}).get().result.has_value());
+}
+
+// Its end takes as long as somebody wants.
+class SlowToEnd final : public FakeEngine {
+ public:
+  SlowToEnd(std::shared_ptr<FakeDevice> device, std::promise<void>& ending, std::shared_future<void> go)
+      : FakeEngine({.padded = false, .max_batch_tokens = 64}, std::move(device)),
+        ending_(ending),
+        go_(std::move(go)) {}
+  ~SlowToEnd() override {
+    ending_.set_value();
+    go_.wait();
+  }
+
+ private:
+  std::promise<void>& ending_;
+  const std::shared_future<void> go_;
+};
+
+TEST("scheduler: statistics are there while an engine takes its time to end, and closed comes behind it") {
+  std::promise<void> ending, go, closed;
+  auto device = std::make_shared<FakeDevice>();
+  auto scheduler = std::make_shared<Scheduler>(
+      1, [&, wait = go.get_future().share()](std::vector<Fallback>&, const auto&) -> std::unique_ptr<Engine> {
+        return std::make_unique<SlowToEnd>(device, ending, wait);
+      });
+  auto client = Client::connect(scheduler, kRoomy, fake_tokenizer(), [](const Loaded&) {});
+  CHECK(submit(*client, 1, {"a"}).get().result.has_value());
+  client->close([&closed] { closed.set_value(); });
+  ending.get_future().get();
+  // In a thread of its own, so that a lock that is held is a failure and not a test without end.
+  auto stats = std::async(std::launch::async, [&client] { return client->stats(); });
+  auto is_closed = closed.get_future();
+  CHECK(stats.wait_for(std::chrono::seconds(20)) == std::future_status::ready);
+  CHECK(is_closed.wait_for(std::chrono::seconds(0)) == std::future_status::timeout);
+  go.set_value();
+  is_closed.get();
+  CHECK_EQ(stats.get().counters.calls, 1u);
+  CHECK_EQ(device->engines, 0);
 }
 
 }  // namespace

@@ -27,11 +27,11 @@ void check_rows(const Embedded& result, const EmbedOptions& options, Tally& tall
   if (options.pooling == Pooling::kNone) {
     size_t rows = 0;
     for (const uint32_t tokens : result.tokens) rows += tokens;
-    if (result.data.size() != rows * FakeEngine::kDimensions) ++tally.wrong;
+    if (result.values() != rows * FakeEngine::kDimensions) ++tally.wrong;
     return;
   }
   for (size_t i = 0; i < result.tokens.size(); ++i)
-    if (result.data[i * FakeEngine::kDimensions] != static_cast<float>(result.tokens[i])) ++tally.wrong;
+    if (value_at(result, i * FakeEngine::kDimensions) != static_cast<float>(result.tokens[i])) ++tally.wrong;
 }
 
 void act(Client& client, std::mt19937& random, Tally& tally, int calls) {

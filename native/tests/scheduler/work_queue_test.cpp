@@ -1,6 +1,8 @@
 // Who is next, without threads: tasks are taken one after the other.
 #include "scheduler/work_queue.hpp"
 
+#include <deque>
+
 #include "scheduler/fake_engine.hpp"
 
 namespace gteway {
@@ -46,7 +48,7 @@ struct Queue {
       sequences.push_back(std::move(sequence));
     }
     calls.push_back(call);
-    queue.add_ready(call, std::move(sequences));
+    queue.add_ready(*call, std::move(sequences));
     return call;
   }
 };
@@ -196,7 +198,7 @@ TEST("work queue: bulk texts are tokenized up to the window, then again from its
   const auto waiting = std::make_shared<Call>(
       Submission{.number = 9, .texts = text_block(texts), .options = filled({}), .done = {}}, account);
   q.ready(account, 1, Lengths(16, 30), Urgency::kBulk, 100);  // 480 tokens: the window
-  q.queue.add(waiting);
+  q.queue.add(*waiting);
   for (int i = 0; i < 4; ++i) CHECK(!q.take(1).call);  // 60 tokens each
   const Task& task = q.take(1);
   CHECK(task.call == waiting);

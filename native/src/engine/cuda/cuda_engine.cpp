@@ -34,9 +34,10 @@ class ModelHandle {
 // Gives the parameters to the library, each in order from its first element.
 class Upload {
  public:
-  explicit Upload(const ModelHandle& model) : model_(model) {}
+  Upload(const ModelHandle& model, const StopFlag& stop) : model_(model), stop_(stop) {}
 
   void floats(int32_t tensor, uint32_t layer, const std::vector<float>& values, uint64_t first = 0) {
+    stop_.throw_if_stopped();
     GtewayCudaStatus status = {};
     check(model_.api().set(model_.get(), tensor, layer, first, values.size(), values.data(), &status),
           status);
@@ -69,10 +70,11 @@ class Upload {
 
  private:
   const ModelHandle& model_;
+  const StopFlag& stop_;
 };
 
-void upload(const ModelHandle& model, const EncoderWeights& weights) {
-  Upload to(model);
+void upload(const ModelHandle& model, const EncoderWeights& weights, const StopFlag& stop) {
+  Upload to(model, stop);
   to.all_of(kGtewayCudaWords, 0, weights.words);
   const size_t hidden = weights.config.hidden;
   std::vector<float> positions(weights.config.positions * hidden), type(hidden);
@@ -145,7 +147,7 @@ double cosine(const float* a, const float* b, size_t count) {
 // The first two layers on texts of each class of lengths against the reference: two, because the reference is
 // slow and every kernel runs in each. Then the whole model on each text alone, which is another way through
 // the library (a graph), against all of them together.
-void self_test(const ModelHandle& model, const EncoderWeights& weights) {
+void self_test(const ModelHandle& model, const EncoderWeights& weights, const StopFlag& stop) {
   EncoderWeights first_layers = weights;
   first_layers.config.layers = std::min<size_t>(2, weights.config.layers);
   first_layers.layers.resize(first_layers.config.layers);
@@ -176,7 +178,7 @@ void self_test(const ModelHandle& model, const EncoderWeights& weights) {
   };
   for (size_t s = 0; s + 1 < offsets.size(); ++s) {
     const std::vector<double> exact =
-        reference_encode(first_layers, std::span(ids).subspan(offsets[s], offsets[s + 1] - offsets[s]));
+        reference_encode(first_layers, std::span(ids).subspan(offsets[s], offsets[s + 1] - offsets[s]), stop);
     const std::vector<float> expected(exact.begin(), exact.end());
     for (size_t t = 0; t < offsets[s + 1] - offsets[s]; ++t)
       compare(&expected[t * hidden], &rows[(offsets[s] + t) * hidden]);
@@ -209,13 +211,14 @@ void self_test(const ModelHandle& model, const EncoderWeights& weights) {
 
 class CudaEngine final : public Engine {
  public:
-  CudaEngine(const EncoderWeights& weights, const GtewayCudaApi& api, const CudaOptions& options)
+  CudaEngine(const EncoderWeights& weights, const GtewayCudaApi& api, const CudaOptions& options,
+             const StopFlag& stop)
       : model_(api, library_config(weights.config, options)) {
-    upload(model_, weights);
+    upload(model_, weights, stop);
     GtewayCudaStatus status = {};
     uint32_t max_batch_tokens = 0;
     check(api.finish(model_.get(), &max_batch_tokens, &status), status);
-    self_test(model_, weights);
+    self_test(model_, weights, stop);
     info_.engine = "encoder";
     info_.device = "cuda:" + std::to_string(options.device_id);
     info_.dtype = options.dtype;
@@ -254,8 +257,8 @@ class CudaEngine final : public Engine {
 }  // namespace
 
 std::unique_ptr<Engine> make_cuda_encoder(const EncoderWeights& weights, const GtewayCudaApi& api,
-                                          const CudaOptions& options) {
-  return std::make_unique<CudaEngine>(weights, api, options);
+                                          const CudaOptions& options, const StopFlag& stop) {
+  return std::make_unique<CudaEngine>(weights, api, options, stop);
 }
 
 }  // namespace gteway::cuda

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "base/stop.hpp"
 #include "engine/cuda/cuda_library.hpp"
 #include "engine/engine.hpp"
 #include "model/encoder_weights.hpp"
@@ -20,8 +21,8 @@ struct CudaOptions {
 // Copies the weights to the device, runs a few texts there and compares with reference_encode(). Afterwards
 // nothing of `weights` is referred to. Throws Error: kModelUnsupported (a shape or dtype it has no kernels
 // for), kDeviceUnavailable, kOutOfMemory (not even the longest text fits), kInferenceFailed (the device's
-// vectors are not those of the model).
+// vectors are not those of the model), kAborted (soon after `stop`: between the pieces that are copied).
 std::unique_ptr<Engine> make_cuda_encoder(const EncoderWeights& weights, const GtewayCudaApi& api,
-                                          const CudaOptions& options);
+                                          const CudaOptions& options, const StopFlag& stop = StopFlag());
 
 }  // namespace gteway::cuda

@@ -1,6 +1,6 @@
 #include "engine/encoder/crew.hpp"
 
-#include <system_error>
+#include <exception>
 
 #include "base/thread_name.hpp"
 
@@ -14,9 +14,6 @@ constexpr int kHelperSpins = 20000;
 // How often the owner looks whether a claimed piece is done before it gives its time slice away: the helper
 // that holds the piece may be waiting for one.
 constexpr int kOwnerSpins = 2000;
-
-// The value of shift_ that ends a helper: even, and never reached by counting two for each shift.
-constexpr uint32_t kEnding = UINT32_MAX - 1;
 
 constexpr unsigned kBits = 20;
 constexpr uint64_t kMask = (uint64_t{1} << kBits) - 1;
@@ -35,7 +32,8 @@ void pause() noexcept {
 }  // namespace
 
 Crew::~Crew() {
-  shift_.store(kEnding, std::memory_order_release);
+  ending_.store(true, std::memory_order_relaxed);
+  shift_.fetch_add(2, std::memory_order_release);  // as odd as it was
   shift_.notify_all();
   for (std::thread& helper : helpers_) helper.join();
 }
@@ -47,8 +45,8 @@ void Crew::begin_shift(size_t threads) {
         set_thread_name("gteway-share");
         help(worker);
       });
-    } catch (const std::system_error&) {
-      break;  // without it, the rest does its pieces
+    } catch (const std::exception&) {
+      break;  // no thread, or no memory for one: the rest does its pieces
     }
   }
   const size_t helpers = threads - 1 < helpers_.size() ? threads - 1 : helpers_.size();
@@ -98,11 +96,11 @@ bool Crew::work_one(size_t worker) noexcept {
 }
 
 void Crew::help(size_t worker) noexcept {
-  uint32_t left = 0;  // the last shift this helper has left
+  uint32_t left = 0;  // the last shift this helper has left; even: none
   for (;;) {
     uint32_t shift = shift_.load(std::memory_order_acquire);
     while (shift % 2 == 0 || shift == left) {
-      if (shift == kEnding) return;
+      if (ending_.load(std::memory_order_relaxed)) return;
       shift_.wait(shift, std::memory_order_acquire);
       shift = shift_.load(std::memory_order_acquire);
     }

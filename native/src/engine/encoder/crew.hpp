@@ -16,7 +16,8 @@ namespace gteway {
 // Helper threads, started when they are first needed, asleep between shifts. One thread at a time may use it.
 class Crew {
  public:
-  explicit Crew(size_t helpers) : limit_(helpers) {}
+  // `shifts` is where the counter of shifts begins, for tests of its wrap; even.
+  explicit Crew(size_t helpers, uint32_t shifts = 0) : limit_(helpers), shift_(shifts) {}
   ~Crew();
   Crew(const Crew&) = delete;
   Crew& operator=(const Crew&) = delete;
@@ -51,8 +52,10 @@ class Crew {
   std::vector<std::thread> helpers_;
   std::atomic<size_t> on_shift_ = 0;  // helpers that were asked to take part
 
-  // Odd during a shift.
-  std::atomic<uint32_t> shift_ = 0;
+  std::atomic<bool> ending_ = false;
+  // Odd during a shift; 32 bits, since helpers wait for it to change and that is what systems wait for. It
+  // wraps, after 25 days of a thousand shifts a second and more: only equality and oddness count.
+  std::atomic<uint32_t> shift_;
   // The current work: its number (24 bits), the next piece to claim and the number of pieces (20 bits each).
   // Claiming is one compare-and-swap of all three, so nobody claims a piece of work that has been replaced.
   std::atomic<uint64_t> ticket_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <mutex>
+#include <new>
 #include <utility>
 #include <vector>
 
@@ -117,9 +118,13 @@ class EncoderEngine final : public Engine {
     return workspace;
   }
 
-  void give_back(std::unique_ptr<Workspace> workspace) {
+  void give_back(std::unique_ptr<Workspace> workspace) noexcept {
     const std::lock_guard lock(idle_mutex_);
-    idle_.push_back(std::move(workspace));
+    try {
+      idle_.push_back(std::move(workspace));
+    } catch (const std::bad_alloc&) {
+      // The next batch makes its own.
+    }
   }
 
   const std::shared_ptr<const PackedEncoder> packed_;
@@ -139,8 +144,9 @@ std::unique_ptr<Engine> make_encoder(std::shared_ptr<const PackedEncoder> packed
   return std::make_unique<EncoderEngine>(std::move(packed), options);
 }
 
-std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options) {
-  return make_encoder(pack_encoder(weights, options.dtype, options.threads), options);
+std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options,
+                                     const StopFlag& stop) {
+  return make_encoder(pack_encoder(weights, options.dtype, options.threads, stop), options);
 }
 
 }  // namespace gteway

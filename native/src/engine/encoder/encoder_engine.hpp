@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "model/encoder_weights.hpp"
 
@@ -27,10 +28,11 @@ std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std:
 class PackedEncoder;
 
 // Reads and packs; afterwards nothing of `weights` (nor of the file behind it) is referred to. Runs on
-// `threads` threads. Throws Error: kModelUnsupported with encoder_unavailable()'s reason, kOutOfMemory, and
-// what Tensor::read throws.
+// `threads` threads. Throws Error: kModelUnsupported with encoder_unavailable()'s reason, kOutOfMemory,
+// kAborted once each thread has packed at most one more piece (some 128 columns of a matrix) behind `stop`,
+// and what Tensor::read throws.
 std::shared_ptr<const PackedEncoder> pack_encoder(const EncoderWeights& weights, std::string_view dtype,
-                                                  size_t threads);
+                                                  size_t threads, const StopFlag& stop = StopFlag());
 
 // Bytes that a packed encoder holds.
 size_t packed_bytes(const PackedEncoder& packed) noexcept;
@@ -40,6 +42,7 @@ std::unique_ptr<Engine> make_encoder(std::shared_ptr<const PackedEncoder> packed
                                      const EncoderOptions& options);
 
 // Both at once.
-std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options);
+std::unique_ptr<Engine> make_encoder(const EncoderWeights& weights, const EncoderOptions& options,
+                                     const StopFlag& stop = StopFlag());
 
 }  // namespace gteway

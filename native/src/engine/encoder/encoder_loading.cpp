@@ -6,7 +6,7 @@
 #include "base/memory.hpp"
 #include "engine/encoder/encoder_engine.hpp"
 #include "engine/encoder/reference.hpp"
-#include "model/encoder_reader.hpp"
+#include "model/read_encoder.hpp"
 
 namespace gteway {
 namespace {
@@ -21,17 +21,27 @@ double least_cosine(std::string_view dtype) {
 }  // namespace
 
 std::unique_ptr<Engine> load_encoder(const EngineOptions& options) {
-  const EncoderWeights weights = read_encoder(options.model_path, options.config_path);
-  std::unique_ptr<Engine> engine = make_encoder(
-      weights,
-      {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens});
-  check_encoder(*engine, weights, options.dtype);
-  return_freed_memory();
-  return engine;
+  const EncoderWeights weights = read_encoder(options.model_path, options.config_path, options.stop);
+  try {
+    std::unique_ptr<Engine> engine = make_encoder(
+        weights,
+        {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens},
+        *options.stop);
+    check_encoder(*engine, weights, options.dtype, *options.stop);
+    weights.check_unchanged();
+    return_freed_memory();
+    return engine;
+  } catch (const Error& error) {
+    // Vectors of half a model say nothing about the encoder.
+    if (error.code != ErrorCode::kAborted) weights.check_unchanged();
+    throw;
+  }
 }
 
-void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype) {
-  const double cosine = least_cosine_to_reference(engine, weights);
+void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype,
+                   const StopFlag& stop) {
+  const StopFlag::Callback end_engine(stop, [&engine] { engine.terminate(); });
+  const double cosine = least_cosine_to_reference(engine, weights, stop);
   const double least = least_cosine(dtype);
   if (cosine >= least) return;
   throw Error(ErrorCode::kInferenceFailed,

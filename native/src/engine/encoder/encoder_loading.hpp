@@ -4,19 +4,22 @@
 #include <memory>
 #include <string_view>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "engine/factory.hpp"
 #include "model/encoder_weights.hpp"
 
 namespace gteway {
 
-// Reads the weights, packs them, checks the result and lets go of the files. Throws Error: kModelUnsupported
-// and kModelInvalid as read_encoder() and pack_encoder() do, kInferenceFailed as check_encoder() does.
+// Reads the weights, packs them, checks the result and that the files are still what they were, and lets go
+// of them. Throws Error: kModelUnsupported and kModelInvalid as read_encoder() and pack_encoder() do,
+// kInferenceFailed as check_encoder() does, kAborted soon after options.stop is set.
 std::unique_ptr<Engine> load_encoder(const EngineOptions& options);
 
 // Compares the engine's rows for a short text with those of the scalar reference. Throws
 // Error{kInferenceFailed} where the cosine of one is below what `dtype` keeps on models that are computed as
-// they should be.
-void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype);
+// they should be; Error{kAborted} soon after `stop` is set, which ends the engine too.
+void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_view dtype,
+                   const StopFlag& stop = StopFlag());
 
 }  // namespace gteway

@@ -6,7 +6,9 @@
 #include <exception>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <thread>
+#include <utility>
 
 #include "base/error.hpp"
 #include "base/thread_name.hpp"
@@ -73,62 +75,92 @@ Packing packing_for(const kernels::EncoderTable& table, Precision precision) {
   return {table.packed_bytes_int8, table.pack_linear_int8, table.linear_int8};
 }
 
-// Columns [first, first + count) of W, row j of the result being column first + j.
-void read_columns(const Linear& layer, size_t first, size_t count, float scale, std::vector<float>& to) {
-  to.resize(count * layer.in);
-  if (layer.out_major) {
-    layer.weight.read(first * layer.in, count * layer.in, to.data());
-  } else {
-    // Transposed eight inputs at a time, so that each line of the result is written whole.
-    constexpr size_t kInputs = 16;
-    std::vector<float> rows(kInputs * count);
-    for (size_t k = 0; k < layer.in; k += kInputs) {
-      const size_t inputs = std::min(kInputs, layer.in - k);
-      for (size_t i = 0; i < inputs; ++i)
-        layer.weight.read((k + i) * layer.out + first, count, &rows[i * count]);
-      for (size_t j = 0; j < count; ++j)
-        for (size_t i = 0; i < inputs; ++i) to[j * layer.in + k + i] = rows[i * count + j];
-    }
+// Transient memory of packing beside what it makes: each thread holds one matrix.
+constexpr size_t kMostPackingBytes = size_t{256} << 20;
+
+// What one thread reads into, again and again.
+struct Scratch {
+  std::vector<float> stored, columns, bias;
+};
+
+// Columns [first, first + count) of W, which lies in `stored` as [in, out]: row j of the result is column
+// first + j.
+void turn_columns(const Linear& layer, const std::vector<float>& stored, size_t first, size_t count,
+                  std::vector<float>& to) {
+  // Sixteen inputs at a time, so that each line of the result is written whole.
+  constexpr size_t kInputs = 16;
+  for (size_t k = 0; k < layer.in; k += kInputs) {
+    const size_t inputs = std::min(kInputs, layer.in - k);
+    for (size_t j = 0; j < count; ++j)
+      for (size_t i = 0; i < inputs; ++i) to[j * layer.in + k + i] = stored[(k + i) * layer.out + first + j];
   }
-  if (scale != 1)
-    for (float& value : to) value *= scale;
 }
 
-// Runs all jobs on `threads` threads; throws the first exception of one.
-void run_jobs(const std::vector<std::function<void()>>& jobs, size_t threads) {
+// Packs columns [first, first + count) of `layer` as columns `before` + first and on of `shape`.
+void pack_columns(const Linear& layer, size_t first, size_t count, float scale, kernels::PackLinear* pack,
+                  const kernels::LinearShape& shape, size_t before, std::byte* to, Scratch& scratch) {
+  // Bytes of a file are read in the order they lie in it: of an [in, out] matrix that is all of it at once.
+  if (!layer.out_major) {
+    scratch.stored.resize(layer.in * layer.out);
+    layer.weight.read(0, scratch.stored.size(), scratch.stored.data());
+  }
+  for (size_t done = 0; done < count; done += kPackColumns) {
+    const size_t at = first + done, columns = std::min(kPackColumns, count - done);
+    scratch.columns.resize(columns * layer.in);
+    scratch.bias.resize(columns);
+    if (layer.out_major)
+      layer.weight.read(at * layer.in, scratch.columns.size(), scratch.columns.data());
+    else
+      turn_columns(layer, scratch.stored, at, columns, scratch.columns);
+    layer.bias.read(at, columns, scratch.bias.data());
+    if (scale != 1) {
+      for (float& value : scratch.columns) value *= scale;
+      for (float& value : scratch.bias) value *= scale;
+    }
+    pack(shape, scratch.columns.data(), scratch.bias.data(), before + at, columns, to);
+  }
+}
+
+using Job = std::function<void(Scratch&)>;
+
+// Runs all jobs on `threads` threads; throws the first exception of one, or Error{kAborted} soon after
+// `stop`.
+void run_jobs(const std::vector<Job>& jobs, size_t threads, const StopFlag& stop) {
   std::atomic<size_t> next = 0;
   std::mutex mutex;
-  std::exception_ptr failure;
-  const auto work = [&] {
+  std::optional<Error> failure;
+  const auto work = [&]() noexcept {
     try {
-      for (size_t i = next++; i < jobs.size(); i = next++) jobs[i]();
+      Scratch scratch;
+      for (size_t i = next++; i < jobs.size(); i = next++) {
+        stop.throw_if_stopped();
+        jobs[i](scratch);
+      }
     } catch (...) {
-      const std::lock_guard lock(mutex);
-      if (!failure) failure = std::current_exception();
       next = jobs.size();
+      const std::lock_guard lock(mutex);
+      if (!failure) failure = current_error();
     }
   };
-  {
-    std::vector<std::jthread> helpers;
-    for (size_t i = 1; i < threads; ++i) {
-      try {
-        helpers.emplace_back([&] {
-          set_thread_name("gteway-pack");
-          work();
-        });
-      } catch (const std::system_error&) {
-        break;  // fewer threads only take longer
-      }
-    }
-    work();
+  std::vector<std::thread> helpers;
+  try {
+    while (helpers.size() + 1 < threads)
+      helpers.emplace_back([&] {
+        set_thread_name("gteway-pack");
+        work();
+      });
+  } catch (const std::exception&) {
+    // Fewer threads only take longer.
   }
-  if (failure) std::rethrow_exception(failure);
+  work();
+  for (std::thread& helper : helpers) helper.join();
+  if (failure) throw Error(*std::move(failure));
 }
 
 }  // namespace
 
 PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dtype_, size_t threads,
-                             const kernels::EncoderKernels& set)
+                             const StopFlag& stop, const kernels::EncoderKernels& set)
     : config(weights.config), dtype(dtype_) {
   if (const std::optional<std::string> reason = encoder_unavailable(config, dtype))
     throw Error(ErrorCode::kModelUnsupported, "the encoder cannot run this model: " + *reason);
@@ -137,7 +169,7 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
   words_precision = plan.words;
   attention_precision = plan.attention;
   const size_t hidden = config.hidden;
-  std::vector<std::function<void()>> jobs;
+  std::vector<Job> jobs;
 
   // Counts bytes while `base` is null; then places everything and lists what fills it.
   const auto lay_out = [&](std::byte* base) {
@@ -162,16 +194,12 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
       linear.data = to;
       size_t before = 0;
       for (const Linear* part : parts) {
-        for (size_t first = 0; base != nullptr && first < part->out; first += kPackColumns) {
-          const size_t columns = std::min(kPackColumns, part->out - first);
-          jobs.push_back([part, packing, shape = linear.shape, first, columns, before, scale, to] {
-            std::vector<float> matrix, bias(columns);
-            read_columns(*part, first, columns, scale, matrix);
-            part->bias.read(first, columns, bias.data());
-            for (float& value : bias) value *= scale;
-            packing.pack(shape, matrix.data(), bias.data(), before + first, columns, to);
+        const size_t step = part->out_major ? kPackColumns : part->out;
+        for (size_t first = 0; base != nullptr && first < part->out; first += step)
+          jobs.push_back([part, pack = packing.pack, shape = linear.shape, first,
+                          count = std::min(step, part->out - first), before, scale, to](Scratch& scratch) {
+            pack_columns(*part, first, count, scale, pack, shape, before, to, scratch);
           });
-        }
         before += part->out;
         scale = 1;  // of the first part only: the queries
       }
@@ -199,26 +227,28 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
     words = word_rows;
     if (base == nullptr) return arena.used();
 
-    jobs.push_back([&, position_rows] {
+    jobs.push_back([&, position_rows](Scratch&) {
       std::vector<float> type(hidden);
       weights.token_types.read(0, hidden, type.data());
       weights.positions.read(0, config.positions * hidden, position_rows);
       for (size_t i = 0; i < config.positions * hidden; ++i) position_rows[i] += type[i % hidden];
     });
     for (size_t row = 0; row < config.vocabulary; row += kWordRows)
-      jobs.push_back([&, row, word_rows] {
+      jobs.push_back([&, row, word_rows](Scratch& scratch) {
         const size_t first = row * hidden, count = std::min(kWordRows, config.vocabulary - row) * hidden;
         if (plan.words == Precision::kF32)
           return weights.words.read(first, count, reinterpret_cast<float*>(word_rows) + first);
-        std::vector<float> wide(count);
-        weights.words.read(first, count, wide.data());
-        kernels::active().f32_to_bf16(wide.data(), count, reinterpret_cast<uint16_t*>(word_rows) + first);
+        scratch.stored.resize(count);
+        weights.words.read(first, count, scratch.stored.data());
+        kernels::active().f32_to_bf16(scratch.stored.data(), count,
+                                      reinterpret_cast<uint16_t*>(word_rows) + first);
       });
     return arena.used();
   };
   memory_ = AlignedBuffer(lay_out(nullptr));
   lay_out(memory_.data());
-  run_jobs(jobs, threads);
+  const size_t matrix_bytes = hidden * std::max(hidden, config.intermediate) * sizeof(float);
+  run_jobs(jobs, std::clamp<size_t>(kMostPackingBytes / matrix_bytes, 1, std::max<size_t>(threads, 1)), stop);
 }
 
 std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std::string_view dtype) {
@@ -249,8 +279,8 @@ std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std:
 }
 
 std::shared_ptr<const PackedEncoder> pack_encoder(const EncoderWeights& weights, std::string_view dtype,
-                                                  size_t threads) {
-  return std::make_shared<const PackedEncoder>(weights, dtype, threads);
+                                                  size_t threads, const StopFlag& stop) {
+  return std::make_shared<const PackedEncoder>(weights, dtype, threads, stop);
 }
 
 size_t packed_bytes(const PackedEncoder& packed) noexcept { return packed.bytes(); }

@@ -34,8 +34,9 @@ struct PackedLayer {
 
 class PackedEncoder {
  public:
-  // For the kernels in use unless tests name others.
+  // See pack_encoder(). For the kernels in use unless tests name others.
   PackedEncoder(const EncoderWeights& weights, std::string_view dtype, size_t threads,
+                const StopFlag& stop = StopFlag(),
                 const kernels::EncoderKernels& set = kernels::encoder_kernels());
 
   EncoderConfig config;

@@ -9,6 +9,9 @@
 namespace gteway {
 namespace {
 
+// Weights that are read together.
+constexpr size_t kPiece = size_t{1} << 16;
+
 // Row-major, one row per token.
 struct Matrix {
   Matrix(size_t rows_, size_t columns_) : rows(rows_), columns(columns_), values(rows_ * columns_) {}
@@ -25,7 +28,7 @@ std::vector<float> read(const Tensor& tensor, size_t first, size_t count) {
 }
 
 // Four sums side by side, since each addition waits for the one before it.
-double dot(const double* x, const std::vector<float>& weights) {
+double dot(const double* x, std::span<const float> weights) {
   double sums[4] = {};
   for (size_t k = 0; k + 4 <= weights.size(); k += 4)
     for (size_t lane = 0; lane < 4; ++lane) sums[lane] += x[k + lane] * weights[k + lane];
@@ -34,22 +37,29 @@ double dot(const double* x, const std::vector<float>& weights) {
 }
 
 // y = x W + b
-Matrix linear(const Matrix& x, const Linear& layer) {
+Matrix linear(const Matrix& x, const Linear& layer, const StopFlag& stop) {
   const std::vector<float> bias = read(layer.bias, 0, layer.out);
   Matrix y(x.rows, layer.out);
   for (size_t row = 0; row < x.rows; ++row) std::copy(bias.begin(), bias.end(), &y(row, 0));
-  // Weights are read once, in the order they lie in the file.
-  if (layer.out_major) {
-    for (size_t out = 0; out < layer.out; ++out) {
-      const std::vector<float> weights = read(layer.weight, out * layer.in, layer.in);
-      for (size_t row = 0; row < x.rows; ++row)
-        y(row, out) += dot(x.values.data() + row * x.columns, weights);
-    }
-  } else {
-    for (size_t k = 0; k < layer.in; ++k) {
-      const std::vector<float> weights = read(layer.weight, k * layer.out, layer.out);
-      for (size_t row = 0; row < x.rows; ++row)
-        for (size_t out = 0; out < layer.out; ++out) y(row, out) += x(row, k) * weights[out];
+  // Weights are read once, in the order they lie in the file, some rows of theirs at a time.
+  const size_t length = layer.out_major ? layer.in : layer.out;
+  const size_t count = layer.out_major ? layer.out : layer.in;
+  const size_t together = std::max<size_t>(1, kPiece / length);
+  std::vector<float> piece;
+  for (size_t first = 0; first < count; first += together) {
+    stop.throw_if_stopped();
+    const size_t rows = std::min(together, count - first);
+    piece.resize(rows * length);
+    layer.weight.read(first * length, piece.size(), piece.data());
+    for (size_t i = 0; i < rows; ++i) {
+      const std::span<const float> weights = std::span(piece).subspan(i * length, length);
+      for (size_t row = 0; row < x.rows; ++row) {
+        if (layer.out_major) {
+          y(row, first + i) += dot(x.values.data() + row * x.columns, weights);
+        } else {
+          for (size_t out = 0; out < layer.out; ++out) y(row, out) += x(row, first + i) * weights[out];
+        }
+      }
     }
   }
   return y;
@@ -120,30 +130,31 @@ Matrix embed(const EncoderWeights& weights, std::span<const int32_t> ids) {
 
 }  // namespace
 
-std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids) {
+std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
+                                     const StopFlag& stop) {
   const EncoderConfig& config = weights.config;
   Matrix x = embed(weights, ids);
   normalize(x, weights.embedding_norm, config.layer_norm_epsilon);
   for (const EncoderLayer& layer : weights.layers) {
-    const Matrix context =
-        attention(linear(x, layer.query), linear(x, layer.key), linear(x, layer.value), config);
-    add(x, linear(context, layer.attention_output));
+    const Matrix context = attention(linear(x, layer.query, stop), linear(x, layer.key, stop),
+                                     linear(x, layer.value, stop), config);
+    add(x, linear(context, layer.attention_output, stop));
     normalize(x, layer.attention_norm, config.layer_norm_epsilon);
 
-    Matrix inner = linear(x, layer.up);
+    Matrix inner = linear(x, layer.up, stop);
     for (double& value : inner.values) value = gelu(value, config.activation);
-    add(x, linear(inner, layer.down));
+    add(x, linear(inner, layer.down, stop));
     normalize(x, layer.output_norm, config.layer_norm_epsilon);
   }
   return std::move(x.values);
 }
 
-double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights) {
+double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights, const StopFlag& stop) {
   const EncoderConfig& config = weights.config;
   std::vector<int32_t> ids(std::min<size_t>(4, config.positions));
   for (size_t i = 0; i < ids.size(); ++i)
     ids[i] = static_cast<int32_t>((2 * i + 1) * config.vocabulary / (2 * ids.size()));
-  const std::vector<double> expected = reference_encode(weights, ids);
+  const std::vector<double> expected = reference_encode(weights, ids, stop);
   std::vector<float> rows(expected.size());
   const uint32_t offsets[] = {0, static_cast<uint32_t>(ids.size())};
   engine.embed({ids, offsets}, Pooling::kNone, false, 1, rows);

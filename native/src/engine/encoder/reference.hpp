@@ -6,17 +6,22 @@
 #include <span>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "engine/engine.hpp"
 #include "model/encoder_weights.hpp"
 
 namespace gteway {
 
 // The last layer's output for one sequence, row-major [ids.size(), hidden]. Ids are below the vocabulary, at
-// most config.positions of them; throws Error{kInvalidArgument} otherwise.
-std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids);
+// most config.positions of them; throws Error{kInvalidArgument} otherwise. Throws Error{kAborted} at most 256
+// KiB of weights behind `stop`.
+std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
+                                     const StopFlag& stop = StopFlag());
 
 // The least cosine between a token's row of `engine` and of the reference, for one text of four tokens: what
-// a load checks the packing and the kernels with. -1 where a row has a NaN. Throws what embed() throws.
-double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights);
+// a load checks the packing and the kernels with. -1 where a row has a NaN. Throws what embed() and
+// reference_encode() throw.
+double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights,
+                                 const StopFlag& stop = StopFlag());
 
 }  // namespace gteway

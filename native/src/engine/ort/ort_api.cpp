@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <charconv>
+#include <memory>
 #include <mutex>
 
 #include "base/error.hpp"
@@ -49,7 +50,7 @@ Library* open(const std::string& path) {
       reinterpret_cast<const OrtApiBase* (*)()>(shared_library_symbol(handle, "OrtGetApiBase"));
   if (get_base == nullptr) unavailable(path + " is not ONNX Runtime: it does not export OrtGetApiBase");
 
-  auto result = new Library();
+  auto result = std::make_unique<Library>();
   result->path = path;
   result->version = get_base()->GetVersionString();
   // GetApi prints to stderr when asked for more than it has, hence the version first.
@@ -68,13 +69,14 @@ Library* open(const std::string& path) {
           result->api.CreateEnvWithCustomLogger(&forward_log, nullptr, kWarning, "gteway", &result->env))
     unavailable(std::string("ONNX Runtime could not start: ") + result->api.GetErrorMessage(status));
   if (OrtStatus* status = result->api.DisableTelemetryEvents(result->env)) result->api.ReleaseStatus(status);
-  return result;
+  return result.release();
 }
 
 }  // namespace
 
 const Library& open_library(const std::string& path) {
-  static std::mutex mutex;
+  static std::mutex& mutex =
+      *new std::mutex;  // never destroyed: a model may be loading while the process exits
   const std::lock_guard lock(mutex);
   const Library* current = opened.load(std::memory_order_acquire);
   if (current == nullptr) {

@@ -89,7 +89,8 @@ using LoggingFunction = void (*)(void* param, int severity, const char* category
   X(205, CreateCUDAProviderOptions, OrtStatus*, (OrtCUDAProviderOptionsV2**))                               \
   X(206, UpdateCUDAProviderOptions, OrtStatus*,                                                             \
     (OrtCUDAProviderOptionsV2*, const char* const*, const char* const*, size_t))                            \
-  X(208, ReleaseCUDAProviderOptions, void, (OrtCUDAProviderOptionsV2*))
+  X(208, ReleaseCUDAProviderOptions, void, (OrtCUDAProviderOptionsV2*))                                     \
+  X(293, SessionOptionsSetLoadCancellationFlag, OrtStatus*, (OrtSessionOptions*, bool))
 
 struct OrtApi {
 #define GTEWAY_ORT_MEMBER(slot, name, result, parameters) result(*name) parameters = nullptr;

@@ -1,18 +1,19 @@
 #include "engine/ort/ort_engine.hpp"
 
 #include <algorithm>
-#include <chrono>
-#include <filesystem>
-#include <future>
+#include <exception>
 #include <mutex>
 #include <optional>
+#include <thread>
 #include <unordered_set>
 #include <utility>
 
 #include "base/log.hpp"
 #include "base/memory.hpp"
+#include "base/thread_name.hpp"
 #include "engine/ort/ort_cuda.hpp"
 #include "engine/ort/ort_model.hpp"
+#include "engine/ort/ort_session.hpp"
 #include "kernels/kernels.hpp"
 
 namespace gteway::ort {
@@ -24,36 +25,6 @@ namespace {
 constexpr size_t kCpuBatchTokens = 256;
 constexpr size_t kGpuBatchTokens = 16384;
 
-SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAProviderOptionsV2* cuda) {
-  OrtSessionOptions* raw_options = nullptr;
-  check(api().CreateSessionOptions(&raw_options), ErrorCode::kInternal, "create session options");
-  const SessionOptionsPtr options(raw_options);
-  const auto set = [&](OrtStatus* status) { check(status, ErrorCode::kInternal, "set a session option"); };
-  set(api().SetIntraOpNumThreads(options.get(), static_cast<int>(threads)));
-  set(api().SetInterOpNumThreads(options.get(), 1));
-  set(api().SetSessionGraphOptimizationLevel(options.get(), kOptimizeAll));
-  // Quiet also where another addon made the environment, with a logger that prints, unless somebody wants to
-  // hear.
-  set(api().SetSessionLogSeverityLevel(options.get(), log_is_wanted() ? kWarning : kFatal));
-  // Only threads that share a text wait for each other many times in a run, too briefly to sleep.
-  const char* spinning = threads > 1 ? "1" : "0";
-  set(api().AddSessionConfigEntry(options.get(), "session.intra_op.allow_spinning", spinning));
-  if (cuda != nullptr)
-    check(api().SessionOptionsAppendExecutionProvider_CUDA_V2(options.get(), cuda),
-          ErrorCode::kDeviceUnavailable, "append the CUDA execution provider");
-
-  OrtSession* session = nullptr;
-#ifdef _WIN32
-  const std::wstring native_path =
-      std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())).wstring();
-#else
-  const std::string& native_path = path;
-#endif
-  check(api().CreateSession(library().env, native_path.c_str(), options.get(), &session),
-        ErrorCode::kModelInvalid, "ONNX Runtime could not load " + path);
-  return SessionPtr(session);
-}
-
 // Under load every thread runs batches of its own on one thread, which is faster than any sharing of a batch.
 // A text that is alone in the session is ready sooner when all threads share it, but for ONNX Runtime the
 // number of threads belongs to the session, and a second session has its own copy of the weights. So it is
@@ -62,30 +33,55 @@ SessionPtr open_session(const std::string& path, size_t threads, const OrtCUDAPr
 class SharedThreadsSession {
  public:
   SharedThreadsSession(std::string path, size_t threads) : path_(std::move(path)), threads_(threads) {}
+  ~SharedThreadsSession() {
+    stop();
+    if (opener_.joinable()) opener_.join();
+  }
+  SharedThreadsSession(const SharedThreadsSession&) = delete;
+  SharedThreadsSession& operator=(const SharedThreadsSession&) = delete;
 
-  OrtSession* get_or(OrtSession* otherwise) {
+  OrtSession* get_or(OrtSession* otherwise) noexcept {
     const std::lock_guard lock(mutex_);
-    if (!opening_.valid() && !session_ && !failed_)
-      opening_ = std::async(std::launch::async, [this] { return open_session(path_, threads_, nullptr); });
-    if (opening_.valid() && opening_.wait_for(std::chrono::seconds(0)) == std::future_status::ready) {
-      try {
-        session_ = opening_.get();
-        return_freed_memory();
-      } catch (const std::exception& error) {
-        failed_ = true;  // most likely no memory for a second copy; what there is goes on
-        log(LogLevel::kWarning, "gteway", error.what());
-      }
-    }
+    if (!begun_) begin();
     return session_ ? session_.get() : otherwise;
   }
 
+  // Gives up the opening.
+  void stop() noexcept { stop_.stop(); }
+
  private:
+  // Once, whatever comes of it: what fails is most likely memory for a second copy, or a thread, and what
+  // there is goes on.
+  void begin() noexcept {
+    begun_ = true;
+    try {
+      opener_ = std::thread([this] {
+        set_thread_name("gteway-open");
+        open();
+      });
+    } catch (const std::exception& error) {
+      log(LogLevel::kWarning, "gteway", error.what());
+    }
+  }
+
+  void open() noexcept {
+    try {
+      SessionPtr opened = open_session(path_, threads_, nullptr, stop_);
+      return_freed_memory();
+      const std::lock_guard lock(mutex_);
+      session_ = std::move(opened);
+    } catch (const std::exception& error) {
+      if (!stop_.stopped()) log(LogLevel::kWarning, "gteway", error.what());
+    }
+  }
+
   const std::string path_;
   const size_t threads_;
+  StopFlag stop_;
   std::mutex mutex_;
+  bool begun_ = false;  // guarded, as what follows
   SessionPtr session_;
-  bool failed_ = false;
-  std::future<SessionPtr> opening_;  // last: its destructor waits for the opening, which uses the rest
+  std::thread opener_;
 };
 
 // The padded tensors one Run() call reads. Kept per thread, so that a run allocates nothing once it is warm.
@@ -117,8 +113,11 @@ class OrtEngine final : public Engine {
     info_.device = cuda ? "cuda:" + std::to_string(options.device_id) : "cpu";
     info_.dtype = options.dtype;
 
-    one_thread_ = open_session(options.model_path, 1, cuda.get());
+    // First what can be given up: releasing a session takes as long as it is large.
+    const bool quantizes = quantizes_at_run_time(options.model_path, *options.stop);
+    one_thread_ = open_session(options.model_path, 1, cuda.get(), *options.stop);
     model_ = describe_model(one_thread_.get(), options.model_path);
+    model_.quantized_at_run_time = quantizes;
     if (!cuda) shared_.emplace(options.model_path, options.threads);
     info_.dimensions = model_.dimensions;
 
@@ -153,6 +152,7 @@ class OrtEngine final : public Engine {
   }
 
   void terminate() noexcept override {
+    if (shared_) shared_->stop();
     const std::lock_guard lock(runs_mutex_);
     terminated_ = true;
     for (OrtRunOptions* run : runs_)
@@ -315,6 +315,7 @@ class OrtEngine final : public Engine {
 
 std::unique_ptr<Engine> make_ort_engine(const EngineOptions& options, std::vector<Fallback>& fallbacks) {
   open_library(options.ort_library);
+  options.stop->throw_if_stopped();
   return std::make_unique<OrtEngine>(options, fallbacks);
 }
 

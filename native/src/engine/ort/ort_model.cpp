@@ -83,14 +83,17 @@ const Port& choose_output(const std::vector<Port>& outputs, const std::string& p
   return *found;
 }
 
+}  // namespace
+
 // The operator's name appears as such in the file, wherever the graph uses it.
-bool mentions_dynamic_quantization(const std::string& path) {
+bool quantizes_at_run_time(const std::string& path, const StopFlag& stop) {
   constexpr std::string_view kOperator = "DynamicQuantizeLinear";
   constexpr size_t kChunk = size_t{1} << 20;
   std::ifstream file(std::filesystem::path(reinterpret_cast<const char8_t*>(path.c_str())), std::ios::binary);
   std::string window;
   std::string chunk(kChunk, '\0');
   while (file) {
+    stop.throw_if_stopped();
     file.read(chunk.data(), static_cast<std::streamsize>(kChunk));
     window.append(chunk, 0, static_cast<size_t>(file.gcount()));
     if (window.find(kOperator) != std::string::npos) return true;
@@ -98,8 +101,6 @@ bool mentions_dynamic_quantization(const std::string& path) {
   }
   return false;
 }
-
-}  // namespace
 
 Model describe_model(const OrtSession* session, const std::string& path) {
   size_t input_count = 0, output_count = 0;
@@ -137,7 +138,6 @@ Model describe_model(const OrtSession* session, const std::string& path) {
   model.output = output.name;
   model.output_type = static_cast<ElementType>(output.element_type);
   model.dimensions = static_cast<size_t>(output.shape[2]);
-  model.quantized_at_run_time = mentions_dynamic_quantization(path);
   return model;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.hpp"
 #include "engine/ort/ort_handles.hpp"
 
 namespace gteway::ort {
@@ -27,7 +28,12 @@ struct Model {
   bool quantized_at_run_time;
 };
 
-// Throws Error{kModelUnsupported} naming the input or output that does not fit, Error{kModelInvalid}.
+// Whether the model quantises activations while it runs. Reads the whole file; throws Error{kAborted} soon
+// after `stop` is set.
+bool quantizes_at_run_time(const std::string& model_path, const StopFlag& stop);
+
+// All but `quantized_at_run_time`. Throws Error{kModelUnsupported} naming the input or output that does not
+// fit, Error{kModelInvalid}.
 Model describe_model(const OrtSession* session, const std::string& model_path);
 
 }  // namespace gteway::ort

@@ -1,19 +1,19 @@
 #include "model/graph/evaluator.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
 
 #include "base/error.hpp"
-#include "model/encoder_weights.hpp"
+#include "base/in_quotes.hpp"
 
 namespace gteway::graph {
 namespace {
 
 // Operators changed their meaning between operator sets; these are the ones read.
 constexpr int64_t kOldestOpset = 11, kNewestOpset = 24;
-// Longer lists of integers are tables, not sizes.
-constexpr size_t kLongestList = 64;
+// Integers of a table that are looked at together.
+constexpr size_t kPiece = 4096;
 // Numbers beyond are no sizes, and leave room for the symbols.
 constexpr int64_t kLargestInteger = INT64_MAX / 2;
 // Half a unit in the last place of a constant, and then of the arithmetic that exporters do with it.
@@ -25,22 +25,6 @@ bool is_quantized(std::string_view op) {
        {"Quantize", "quantize", "MatMulInteger", "QLinear", "QAttention", "NBits"})
     if (op.find(part) != std::string_view::npos) return true;
   return false;
-}
-
-std::vector<int64_t> read_integers(const OnnxTensor& tensor) {
-  std::vector<int64_t> values(tensor.elements);
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (tensor.type == OnnxType::kInt64) {
-      std::memcpy(&values[i], tensor.data + 8 * i, 8);
-    } else if (tensor.type == OnnxType::kInt32) {
-      int32_t value = 0;
-      std::memcpy(&value, tensor.data + 4 * i, 4);
-      values[i] = value;
-    } else {
-      values[i] = std::to_integer<int>(tensor.data[i]) != 0;
-    }
-  }
-  return values;
 }
 
 }  // namespace
@@ -57,7 +41,7 @@ Evaluator::Evaluator(const OnnxModel& model, const std::string& path) : model_(m
 void Evaluator::place_inputs() {
   for (const OnnxPort& port : model_.inputs) {
     if (model_.initializers.contains(port.name)) continue;
-    const std::string name = path_ + ": input '" + std::string(port.name) + "'";
+    const std::string name = path_ + ": input " + in_quotes(port.name);
     if (port.type != OnnxType::kInt64 && port.type != OnnxType::kInt32)
       throw Error(ErrorCode::kModelUnsupported, name + " is not of type int64 or int32");
     if (!port.has_shape || port.dims.size() != 2 || port.dims[0].has_value() || port.dims[1].has_value())
@@ -89,7 +73,7 @@ TermId Evaluator::evaluate(std::string_view name) {
     if (needed[i]) run(i);
   const auto found = values_.find(name);
   if (found == values_.end())
-    throw Error(ErrorCode::kModelInvalid, path_ + ": nothing computes '" + std::string(name) + "'");
+    throw Error(ErrorCode::kModelInvalid, path_ + ": nothing computes " + in_quotes(name));
   return found->second;
 }
 
@@ -111,16 +95,16 @@ std::vector<bool> Evaluator::find_needed(std::string_view name) const {
 void Evaluator::run(size_t index) {
   current_ = index;
   if (!node().domain.empty() && node().domain != "ai.onnx")
-    refuse("an operator of the domain " + std::string(node().domain));
+    refuse("an operator of the domain " + in_quotes(node().domain));
   for (const OnnxAttribute& attribute : node().attributes)
     if (attribute.has_graph) refuse("it has a graph of its own");
-  const auto found = operators().find(node().op);
-  if (found == operators().end()) refuse("the encoder has no such operator");
+  const Operator compute = operator_called(node().op);
+  if (compute == nullptr) refuse("the encoder has no such operator");
   if (node().outputs.empty() || node().outputs[0].empty()) refuse("it has no output");
-  const TermId result = (this->*found->second)();
+  const TermId result = (this->*compute)();
   const std::string_view name = node().outputs[0];
   if (model_.initializers.contains(name) || !values_.emplace(name, result).second)
-    throw Error(ErrorCode::kModelInvalid, path_ + ": '" + std::string(name) + "' is computed twice");
+    throw Error(ErrorCode::kModelInvalid, path_ + ": " + in_quotes(name) + " is computed twice");
 }
 
 void Evaluator::unsupported(size_t index, const std::string& reason) const {
@@ -128,7 +112,7 @@ void Evaluator::unsupported(size_t index, const std::string& reason) const {
   if (index < model_.nodes.size()) {
     const OnnxNode& at = model_.nodes[index];
     const std::string_view name = !at.name.empty() ? at.name : at.outputs.empty() ? "" : at.outputs[0];
-    where += ": node '" + std::string(name) + "' (" + std::string(at.op) + ")";
+    where += ": node " + in_quotes(name) + " (" + std::string(at.op.substr(0, 120)) + ")";
   }
   throw Error(ErrorCode::kModelUnsupported, where + ": " + reason);
 }
@@ -144,7 +128,7 @@ TermId Evaluator::input(size_t index) const {
   // Constants are made when they are used; nothing else of the evaluator changes by it.
   if (const auto found = model_.initializers.find(name); found != model_.initializers.end())
     return const_cast<Evaluator*>(this)->constant(found->second);
-  refuse("its input '" + std::string(name) + "' is computed by nothing before it");
+  refuse("its input " + in_quotes(name) + " is computed by nothing before it");
 }
 
 void Evaluator::expect_inputs(size_t least, size_t most) const {
@@ -186,55 +170,59 @@ const std::vector<int64_t>& Evaluator::integers_of(TermId id) const {
 }
 
 TermId Evaluator::constant(const OnnxTensor& tensor) {
-  if (tensor.data == nullptr) refuse("the tensor '" + std::string(tensor.name) + "' " + tensor.reason);
+  const auto [entry, is_new] = constants_.emplace(&tensor, 0);
+  if (is_new) entry->second = make_constant(tensor);
+  return entry->second;
+}
+
+TermId Evaluator::make_constant(const OnnxTensor& tensor) {
+  if (!tensor.has_elements()) refuse("the tensor " + in_quotes(tensor.name) + " " + tensor.reason);
+  if (tensor.type == OnnxType::kDouble) refuse("the tensor " + in_quotes(tensor.name) + " is of type double");
+  if (tensor.dims.size() > kMostDimensions)
+    refuse("the tensor " + in_quotes(tensor.name) + " has more than " + std::to_string(kMostDimensions) +
+           " dimensions");
   Term term;
   term.shape.assign(tensor.dims.begin(), tensor.dims.end());
   term.node = current_;
-  const bool is_real = tensor.type == OnnxType::kFloat || tensor.type == OnnxType::kFloat16 ||
-                       tensor.type == OnnxType::kBfloat16;
-  if (tensor.type == OnnxType::kDouble)
-    refuse("the tensor '" + std::string(tensor.name) + "' is of type double");
-  if (is_real && tensor.elements == 1) {
-    const Tensor view{.data = tensor.data,
-                      .type = tensor.type == OnnxType::kFloat     ? ElementType::kF32
-                              : tensor.type == OnnxType::kFloat16 ? ElementType::kF16
-                                                                  : ElementType::kBf16,
-                      .elements = 1};
+  const std::optional<Tensor> floats = tensor.floats();
+  if (!floats) return make_table(tensor, std::move(term));
+  if (tensor.elements == 1) {
     float value = 0;
-    view.read(0, 1, &value);
+    floats->read(0, 1, &value);
     term.kind = Kind::kNumber;
-    term.number = value;
+    term.number = static_cast<double>(value);
     term.tolerance = tensor.type == OnnxType::kFloat     ? kFloatTolerance
                      : tensor.type == OnnxType::kFloat16 ? kHalfTolerance
                                                          : kBfloat16Tolerance;
     return terms_.intern(std::move(term));
   }
-  if (is_real) {
-    term.kind = Kind::kTensor;
-    term.tensor = &tensor;
-    term.integers = {0};
-    return terms_.intern(std::move(term));
-  }
+  term.kind = Kind::kTensor;
+  term.tensor = &tensor;
+  term.integers = {0};
+  return terms_.intern(std::move(term));
+}
+
+// Integers: a list of sizes, or a table of one row, which is of positions or of token types.
+TermId Evaluator::make_table(const OnnxTensor& tensor, Term term) {
   term.element = tensor.type == OnnxType::kBool ? Element::kBoolean : Element::kInteger;
-  const std::vector<int64_t> values = read_integers(tensor);
-  for (const int64_t value : values)
-    if (value < -kLargestInteger)
-      refuse("the tensor '" + std::string(tensor.name) + "' has integers out of range");
-  if (term.shape.size() <= 1 && values.size() <= kLongestList) {
-    term.kind = Kind::kIntegers;
-    term.integers = values;
-    return terms_.intern(std::move(term));
+  const bool is_list = term.shape.size() <= 1 && tensor.elements <= kLongestList;
+  bool zeros = true;
+  bool counting = tensor.elements == static_cast<size_t>(tensor.dims.empty() ? 1 : tensor.dims.back());
+  std::vector<int64_t> piece;
+  for (size_t first = 0; first < tensor.elements; first += piece.size()) {
+    piece.resize(std::min(kPiece, tensor.elements - first));
+    tensor.read_integers(first, piece.size(), piece.data());
+    for (size_t i = 0; i < piece.size(); ++i) {
+      if (piece[i] < -kLargestInteger)
+        refuse("the tensor " + in_quotes(tensor.name) + " has integers out of range");
+      zeros = zeros && piece[i] == 0;
+      counting = counting && piece[i] == static_cast<int64_t>(first + i);
+    }
+    if (!is_list && !zeros && !counting)
+      refuse("the integers of " + in_quotes(tensor.name) + " are neither 0, 1, 2, … nor all 0");
   }
-  // A table of one row: positions, or token types.
-  const auto columns = static_cast<size_t>(tensor.dims.empty() ? 1 : tensor.dims.back());
-  bool zeros = true, counting = columns == values.size();
-  for (size_t i = 0; i < values.size(); ++i) {
-    zeros = zeros && values[i] == 0;
-    counting = counting && values[i] == static_cast<int64_t>(i);
-  }
-  if (!zeros && !counting)
-    refuse("the integers of '" + std::string(tensor.name) + "' are neither 0, 1, 2, … nor all 0");
-  term.kind = counting ? Kind::kIota : Kind::kZeros;
+  term.kind = is_list ? Kind::kIntegers : counting ? Kind::kIota : Kind::kZeros;
+  if (is_list) term.integers = std::move(piece);
   return terms_.intern(std::move(term));
 }
 
@@ -249,6 +237,10 @@ TermId Evaluator::make(Kind kind, Element element, std::vector<TermId> operands,
   term.number = number;
   term.tolerance = tolerance;
   term.node = current_;
+  if (term.shape.size() > kMostDimensions)
+    refuse("its result has more than " + std::to_string(kMostDimensions) + " dimensions");
+  if (term.integers.size() > kLongestList)
+    refuse("its result is a list of more than " + std::to_string(kLongestList) + " sizes");
   return terms_.intern(std::move(term));
 }
 
@@ -295,9 +287,9 @@ const Term& Evaluator::number_beside(TermId number, TermId x) const {
   return term;
 }
 
-const std::unordered_map<std::string_view, Evaluator::Operator>& Evaluator::operators() {
+Evaluator::Operator Evaluator::operator_called(std::string_view name) noexcept {
   using E = Evaluator;
-  static const std::unordered_map<std::string_view, Operator> all = {
+  static constexpr std::array<std::pair<std::string_view, Operator>, 31> kAll = {{
       {"Add", &E::add},
       {"Cast", &E::cast},
       {"Concat", &E::concat},
@@ -329,8 +321,10 @@ const std::unordered_map<std::string_view, Evaluator::Operator>& Evaluator::oper
       {"Transpose", &E::transpose},
       {"Unsqueeze", &E::unsqueeze},
       {"Where", &E::where},
-  };
-  return all;
+  }};
+  const auto found =
+      std::find_if(kAll.begin(), kAll.end(), [&](const auto& entry) { return entry.first == name; });
+  return found == kAll.end() ? nullptr : found->second;
 }
 
 }  // namespace gteway::graph

@@ -29,7 +29,7 @@ class Evaluator {
 
  private:
   using Operator = TermId (Evaluator::*)();
-  static const std::unordered_map<std::string_view, Operator>& operators();
+  static Operator operator_called(std::string_view name) noexcept;  // null: there is none
 
   struct Scaled {
     TermId base;
@@ -41,6 +41,8 @@ class Evaluator {
   std::vector<bool> find_needed(std::string_view name) const;
   void run(size_t node);
   TermId constant(const OnnxTensor& tensor);
+  TermId make_constant(const OnnxTensor& tensor);
+  TermId make_table(const OnnxTensor& tensor, Term term);
 
   // Of the node being run
   const OnnxNode& node() const { return model_.nodes[current_]; }
@@ -116,6 +118,7 @@ class Evaluator {
   const std::string& path_;
   Terms terms_;
   std::unordered_map<std::string_view, TermId> values_;
+  std::unordered_map<const OnnxTensor*, TermId> constants_;  // each is read once
   size_t current_ = 0;
 };
 

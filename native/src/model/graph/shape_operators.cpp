@@ -1,6 +1,5 @@
 // Operators on sizes, on indices, and on the arrangement of values.
 #include <algorithm>
-#include <cstring>
 
 #include "base/error.hpp"
 #include "model/graph/evaluator.hpp"
@@ -73,9 +72,10 @@ TermId Evaluator::constant_of_shape() {
   int64_t fill = 0;
   if (const OnnxAttribute* value = node().attribute("value")) {
     if (!value->tensor || value->tensor->type != OnnxType::kInt64 || value->tensor->elements != 1 ||
-        value->tensor->data == nullptr)
+        !value->tensor->has_elements())
       refuse("its value is no integer");
-    std::memcpy(&fill, value->tensor->data, sizeof fill);
+    value->tensor->read_integers(0, 1, &fill);
+    if (is_symbol(fill)) refuse("its value is out of range");
   } else {
     refuse("its value is no integer");
   }
@@ -178,6 +178,8 @@ TermId Evaluator::concat() {
     const std::vector<int64_t>& list = integers_of(part);
     if (terms_[part].shape.size() != 1 || terms_[part].element != Element::kInteger)
       refuse("it joins something else than lists of sizes");
+    if (list.size() > kLongestList - all.size())
+      refuse("its result is a list of more than " + std::to_string(kLongestList) + " sizes");
     all.insert(all.end(), list.begin(), list.end());
   }
   if (axis_of(integer_attribute("axis", INT64_MAX), 1) != 0) refuse("it joins along another axis than 0");
@@ -190,6 +192,8 @@ TermId Evaluator::unsqueeze() {
   const TermId x = input(0);
   const std::optional<std::vector<int64_t>> given = axes("axes", 1);
   if (!given || given->empty()) refuse("it has no axes");
+  if (given->size() > kMostDimensions)
+    refuse("it has more than " + std::to_string(kMostDimensions) + " axes");
   Term term = terms_[x];
   const size_t rank = term.shape.size() + given->size();
   std::vector<bool> is_new(rank);

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/error.hpp"
+
 namespace gteway::graph {
 namespace {
 
@@ -27,6 +29,11 @@ TermId Terms::intern(Term term) {
   append_all(key, term.operands);
   append_all(key, term.shape);
   append_all(key, term.integers);
+  // The key, the term, its three lists, and the entry of the map.
+  const size_t bytes = 2 * key.size() + sizeof(Term) + 128;
+  if (!known_.contains(key) && (bytes_ += bytes) > kMostBytes)
+    throw Error(ErrorCode::kModelUnsupported,
+                "the graph's values mean more different things than any encoder's");
   const auto [entry, is_new] = known_.emplace(std::move(key), terms_.size());
   if (is_new) terms_.push_back(std::move(term));
   return entry->second;

@@ -24,6 +24,11 @@ constexpr bool is_symbol(Dim dim) { return dim == kBatch || dim == kSequence; }
 
 using TermId = size_t;
 
+// The bounds of what a graph may derive, several times what encoders do. Longer lists of integers are tables,
+// not sizes.
+constexpr size_t kLongestList = 64;
+constexpr size_t kMostDimensions = 16;
+
 enum class Kind {
   // Known when the model is loaded
   kTensor,  // float elements of the file; `integers` {1}: transposed, so element (i, j) is the file's (j, i)
@@ -94,13 +99,17 @@ struct Term {
 
 class Terms {
  public:
-  // The one term that equals `term`.
+  // All terms of a graph take so much memory at most: BERT-large's take 1.
+  static constexpr size_t kMostBytes = size_t{16} << 20;
+
+  // The one term that equals `term`. Throws Error{kModelUnsupported} where there are too many.
   TermId intern(Term term);
   const Term& operator[](TermId id) const { return terms_[id]; }
 
  private:
   std::deque<Term> terms_;  // references into it last
   std::unordered_map<std::string, TermId> known_;
+  size_t bytes_ = 0;
 };
 
 }  // namespace gteway::graph

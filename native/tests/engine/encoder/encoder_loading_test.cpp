@@ -1,10 +1,14 @@
 #include "engine/encoder/encoder_loading.hpp"
 
+#include <atomic>
 #include <string>
+#include <vector>
 
 #include "base/error.hpp"
 #include "engine/encoder/encoder_engine.hpp"
+#include "engine/encoder/packed_encoder.hpp"
 #include "engine/encoder/random_encoder.hpp"
+#include "engine/encoder/reference.hpp"
 #include "test.hpp"
 
 namespace gteway {
@@ -75,6 +79,48 @@ TEST("encoder loading: the reason says how far off the vectors were") {
     CHECK(std::string(error.what()).find("in fp32, the self-test's least cosine to the reference is") !=
           std::string::npos);
   }
+}
+
+// Packs as the scalar kernels do; sets the flag at the third piece, and counts those that are begun behind
+// it.
+std::atomic<StopFlag*> flag_to_set = nullptr;
+std::atomic<int> pieces_packed = 0, pieces_behind = 0;
+void stopping_pack(const kernels::LinearShape& shape, const float* weights, const float* bias, size_t first,
+                   size_t columns, void* to) noexcept {
+  if (flag_to_set.load()->stopped()) ++pieces_behind;
+  kernels::encoder_kernels_for("scalar").table.pack_linear_f32(shape, weights, bias, first, columns, to);
+  if (++pieces_packed == 3) flag_to_set.load()->stop();
+}
+
+TEST("encoder loading: a stop is seen before another piece is packed") {
+  EncoderConfig config = kSmall;
+  config.layers = 20;
+  const test::RandomEncoder model(config, true);
+  kernels::EncoderKernels set = kernels::encoder_kernels_for("scalar");
+  set.table.pack_linear_f32 = stopping_pack;
+  for (const size_t threads : {size_t{1}, size_t{3}}) {
+    StopFlag stop;
+    flag_to_set = &stop;
+    pieces_packed = pieces_behind = 0;
+    CHECK_THROWS(Error, PackedEncoder(model.weights, "fp32", threads, stop, set), "the session is closing");
+    // Each thread may have looked just before.
+    CHECK(pieces_packed >= 3);
+    CHECK(pieces_behind < static_cast<int>(threads));
+    CHECK(pieces_packed < 3 + static_cast<int>(threads));
+  }
+}
+
+TEST("encoder loading: a stop ends the self-test, and the engine in it") {
+  const test::RandomEncoder model(kSmall, true);
+  const auto engine = engine_for(model.weights, "fp32");
+  StopFlag stop;
+  stop.stop();
+  CHECK_THROWS(Error, reference_encode(model.weights, std::vector<int32_t>{1, 2}, stop), "closing");
+  CHECK_THROWS(Error, check_encoder(*engine, model.weights, "fp32", stop), "closing");
+  std::vector<float> row(kSmall.hidden);
+  const int32_t ids[] = {1};
+  const uint32_t offsets[] = {0, 1};
+  CHECK_THROWS(Error, engine->embed({ids, offsets}, Pooling::kCls, false, 1, row), "closing");
 }
 
 }  // namespace

@@ -1,0 +1,29 @@
+/** What `session.info` tells. */
+
+/** What really runs, once the model is loaded. */
+export interface SessionInfo {
+  /** The model as it was asked for. */
+  readonly model: string;
+  /** Values in a vector. */
+  readonly dimensions: number;
+  /** The longest text in tokens, special tokens counted; longer ones are cut. */
+  readonly maxTokens: number;
+  /** How token vectors become a row where a call does not say. */
+  readonly pooling: 'mean' | 'cls';
+  /** `'cpu'`, or `'cuda:0'` and so on. */
+  readonly device: string;
+  /** `'encoder'`: gteway's own; `'ort'`: ONNX Runtime. */
+  readonly engine: string;
+  /** What is computed in. Of ONNX Runtime: the precision of its file. */
+  readonly dtype: string;
+  /** The instruction set of the encoder's products; beside ONNX Runtime, of gteway's other kernels. */
+  readonly isa: string;
+  /** Native threads that tokenize and compute. */
+  readonly threads: number;
+  /** The most tokens computed together, padding counted where the engine pads. */
+  readonly maxBatchTokens: number;
+  /** The file of weights in use. */
+  readonly modelFile: string;
+  /** What would have been better and could not be had, each with the reason. */
+  readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];
+}

@@ -1,0 +1,103 @@
+#!/usr/bin/env node
+// Writes seeds for the targets in native/fuzz into a directory, one folder each: the fixture model at its smallest,
+// and tokenizer inputs in the shape the target reads.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bertModel } from '../dist/models/fixture/bert-graph.js';
+import { fixtureParameters } from '../dist/models/fixture/parameters.js';
+import { safetensors } from '../dist/models/fixture/safetensors.js';
+
+const corpus = process.argv[2];
+if (corpus === undefined) {
+  console.error('usage: fuzz-seeds.mjs DIRECTORY');
+  process.exit(2);
+}
+
+/** @param {string} target @param {string} name @param {string | Uint8Array} content */
+function seed(target, name, content) {
+  mkdirSync(join(corpus, target), { recursive: true });
+  writeFileSync(join(corpus, target, name), content);
+}
+
+const shape = { layers: 1, hidden: 32, heads: 1, intermediate: 32, positions: 4, vocabularySize: 8 };
+const parameters = fixtureParameters(shape);
+for (const precision of /** @type {const} */ (['fp32', 'fp16', 'int8']))
+  seed('onnx', precision, bertModel(shape, parameters, precision));
+
+const config = JSON.stringify({
+  model_type: 'bert',
+  vocab_size: shape.vocabularySize,
+  max_position_embeddings: shape.positions,
+  type_vocab_size: 2,
+  hidden_size: shape.hidden,
+  num_hidden_layers: shape.layers,
+  num_attention_heads: shape.heads,
+  intermediate_size: shape.intermediate,
+  hidden_act: 'gelu',
+  layer_norm_eps: 1e-12,
+});
+const weights = safetensors(parameters.values(), { format: 'pt' });
+const configLength = Buffer.alloc(4);
+configLength.writeUInt32LE(config.length);
+seed('safetensors', 'model', Buffer.concat([configLength, Buffer.from(config), weights]));
+seed('json', 'config', config);
+seed(
+  'json',
+  'header',
+  weights.subarray(8, 8 + Number(new DataView(weights.buffer, weights.byteOffset).getBigUint64(0, true))),
+);
+seed('json', 'values', '[1,-2.5e-1,true,false,null,"a\\n\\ud83d\\ude00\\"",{},[[]],{"a":{"b":0}}]');
+
+// Every style of graph as it is, and with a few changes.
+for (let style = 0; style < 32; style++) {
+  seed('graph', `style-${style}`, Buffer.of(style));
+  const changes = Array.from({ length: 40 }, (_, i) => (style * 37 + i * 101) % 251);
+  seed('graph', `changed-${style}`, Buffer.of(style, ...changes));
+}
+
+/** Words whole and as pieces; `shape` is the token's length, and 128 for a continuing piece. */
+const vocabulary = ['un', 'run', 'a', 'b', 'ab', '中', 'é', 'e', ',', '['].map((token) => ({
+  token,
+  continuing: false,
+}));
+vocabulary.push(...['aff', 'able', 'ning', 'a', 'b', 'bc', '\u302e'].map((token) => ({ token, continuing: true })));
+const tokens = vocabulary.flatMap(({ token, continuing }) => {
+  const bytes = Buffer.from(token);
+  return [Buffer.of(bytes.length | (continuing ? 128 : 0)), bytes];
+});
+const added = [
+  { content: '[MASK]', rules: 128 },
+  { content: 'ab', rules: 8 },
+  { content: ' x', rules: 16 | 32 },
+  { content: 'É', rules: 64 },
+].map(({ content, rules }) => {
+  const bytes = Buffer.from(content);
+  return Buffer.concat([Buffer.of((rules & ~7) | ((bytes.length - 1) % 6)), bytes]);
+});
+const texts = [
+  'Unaffable running, un[MASK]run',
+  'É é e\u0301 한국어 中文 İSTANBUL ﬁ',
+  'a'.repeat(99) + ' ' + 'a'.repeat(100) + ' ' + 'ab'.repeat(51),
+  'a\u302e\u{1d165}\u0301b ' + '\u0301'.repeat(200),
+  'ab abx xab [MASK][MASK]  x  x',
+  '\u3000 \u00a0\t\r\n\u0000\u0001\u007f\u200b\ufeff',
+  'run '.repeat(700),
+].map((text) => Buffer.from(text));
+texts.push(Buffer.from([0xff, 0x61, 0xe4, 0xb8, 0x20, 0xf0, 0x9f, 0x61, 0xed, 0xa0, 0x80, 0x62]));
+
+let count = 0;
+for (let switches = 0; switches < 16; switches++)
+  for (const text of texts)
+    for (const kept of [0, added.length])
+      seed(
+        'tokenizer',
+        `seed-${count++}`,
+        Buffer.concat([
+          Buffer.of(switches, vocabulary.length),
+          ...tokens,
+          Buffer.of(kept),
+          ...added.slice(0, kept),
+          Buffer.of(count % 256),
+          text,
+        ]),
+      );
