@@ -170,8 +170,8 @@ struct Bytes {
   // Comparisons are of signed bytes: x ≤ n, unsigned, is min(x, n) == x.
   Mask between(uint8_t first, uint8_t last) const {
     const __m256i from_first = _mm256_sub_epi8(v, of(first).v);
-    return {_mm256_cmpeq_epi8(_mm256_min_epu8(from_first, of(static_cast<uint8_t>(last - first)).v),
-                              from_first)};
+    return {
+        _mm256_cmpeq_epi8(_mm256_min_epu8(from_first, of(static_cast<uint8_t>(last - first)).v), from_first)};
   }
   Mask is_ascii_but_zero() const { return {_mm256_cmpgt_epi8(v, _mm256_setzero_si256())}; }
   Bytes with(Mask where, uint8_t bits) const {

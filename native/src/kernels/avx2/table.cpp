@@ -1,6 +1,7 @@
 // What the avx2 implementation has: everything, over its vectors.
-#include "kernels/avx2/lanes.hpp"
 #include "kernels/generic/table.hpp"
+
+#include "kernels/avx2/lanes.hpp"
 
 namespace gteway::kernels::avx2 {
 

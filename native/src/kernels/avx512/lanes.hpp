@@ -34,9 +34,9 @@ struct I32 {
   friend int32_t sum_lanes(I32 x) { return _mm512_reduce_add_epi32(x.v); }
   friend void store_upper_halves(uint16_t* to, I32 low, I32 high) {
     // Words 1, 3, … 31 of `low`, then of `high`.
-    const __m512i odd = _mm512_set_epi32(
-        0x3f003d, 0x3b0039, 0x370035, 0x330031, 0x2f002d, 0x2b0029, 0x270025, 0x230021,  //
-        0x1f001d, 0x1b0019, 0x170015, 0x130011, 0x0f000d, 0x0b0009, 0x070005, 0x030001);
+    const __m512i odd =
+        _mm512_set_epi32(0x3f003d, 0x3b0039, 0x370035, 0x330031, 0x2f002d, 0x2b0029, 0x270025, 0x230021,  //
+                         0x1f001d, 0x1b0019, 0x170015, 0x130011, 0x0f000d, 0x0b0009, 0x070005, 0x030001);
     _mm512_storeu_si512(to, _mm512_permutex2var_epi16(low.v, odd, high.v));
   }
   friend void store_i8(int8_t* to, const I32 (&x)[2]) {
@@ -113,7 +113,6 @@ struct F32 {
   friend float min_lanes(F32 x) { return _mm512_reduce_min_ps(x.v); }
   friend I32 to_int(F32 x) { return {_mm512_cvtps_epi32(x.v)}; }
 
-
   friend void store_f16(uint16_t* to, F32 low, F32 high) {
     constexpr int kRounding = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
     const __m256i halves[2] = {_mm512_cvtps_ph(low.v, kRounding), _mm512_cvtps_ph(high.v, kRounding)};
@@ -183,7 +182,8 @@ struct Bytes {
   friend Bytes operator|(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
   Mask is(uint8_t x) const { return {_mm512_cmpeq_epi8_mask(v, of(x).v)}; }
   Mask between(uint8_t first, uint8_t last) const {
-    return {_mm512_cmple_epu8_mask(_mm512_sub_epi8(v, of(first).v), of(static_cast<uint8_t>(last - first)).v)};
+    return {
+        _mm512_cmple_epu8_mask(_mm512_sub_epi8(v, of(first).v), of(static_cast<uint8_t>(last - first)).v)};
   }
   Mask is_ascii_but_zero() const { return {_mm512_cmpgt_epi8_mask(v, _mm512_setzero_si512())}; }
   Bytes with(Mask where, uint8_t bits) const {

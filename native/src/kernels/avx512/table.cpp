@@ -1,6 +1,7 @@
 // What the avx512 implementation has: everything, over its vectors.
-#include "kernels/avx512/lanes.hpp"
 #include "kernels/generic/table.hpp"
+
+#include "kernels/avx512/lanes.hpp"
 
 namespace gteway::kernels::avx512 {
 

@@ -67,8 +67,7 @@ struct Int8Linear {
           sum = sum + q[0] + q[1];
           alignas(32) int8_t bytes[2 * kLanes];
           store_i8(bytes, q);
-          for (size_t i = 0; i < 2 * kLanes; i += 4)
-            __builtin_memcpy(to + (k + i) * kColumns, bytes + i, 4);
+          for (size_t i = 0; i < 2 * kLanes; i += 4) __builtin_memcpy(to + (k + i) * kColumns, bytes + i, 4);
         }
         sums[group * shape.out] = sum_lanes(sum);
       }
@@ -117,10 +116,10 @@ struct Int8Linear {
         const size_t row = blocks.begin(block), height = blocks.begin(block + 1) - row;
         for (size_t g = 0, k = 0; g < groups; ++g, k += shape.group) {
           const size_t inputs = k + shape.group < shape.in ? shape.group : shape.in - k;
-          Product::multiply(height, row_of<char>(x.data, x.stride, row) + k, x.stride, panel + k * kColumns,
-                            inputs / 4, products, kColumns,
-                            share_of<kColumns>(panel + (shape.in + k) * kColumns, inputs * kColumns, block,
-                                               blocks.count));
+          Product::multiply(
+              height, row_of<char>(x.data, x.stride, row) + k, x.stride, panel + k * kColumns, inputs / 4,
+              products, kColumns,
+              share_of<kColumns>(panel + (shape.in + k) * kColumns, inputs * kColumns, block, blocks.count));
           const Quantization* const quantization = x.quantization + row * groups + g;
           if (g == 0)
             add_group<true>(products, height, quantization, groups, weight_sums, sums);

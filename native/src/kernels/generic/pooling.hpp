@@ -21,7 +21,8 @@ void pool_mean_f32(const float* x, size_t rows, size_t stride, size_t dims, floa
   constexpr size_t kLanes = F64::kLanes, kMost = F64::kSums * kLanes;
   const F64 count = F64::of(static_cast<double>(rows));
   size_t d = 0;
-  for (; d + kMost <= dims; d += kMost) pool_columns<F64, kMost / kLanes>(x + d, rows, stride, count, out + d);
+  for (; d + kMost <= dims; d += kMost)
+    pool_columns<F64, kMost / kLanes>(x + d, rows, stride, count, out + d);
   if constexpr (kMost > 32)
     for (; d + 32 <= dims; d += 32) pool_columns<F64, 32 / kLanes>(x + d, rows, stride, count, out + d);
   for (; d + kLanes <= dims; d += kLanes) pool_columns<F64, 1>(x + d, rows, stride, count, out + d);

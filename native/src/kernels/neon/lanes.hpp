@@ -50,9 +50,7 @@ struct F32 {
   static F32 of(I32 x) { return {vcvtq_f32_s32(x.v)}; }
   static F32 load(const float* at) { return {vld1q_f32(at)}; }
   static F32 load_f16(const uint16_t* at) { return {vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(at)))}; }
-  static F32 load_bf16(const uint16_t* at) {
-    return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(at), 16))};
-  }
+  static F32 load_bf16(const uint16_t* at) { return {vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(at), 16))}; }
   void store(float* to) const { vst1q_f32(to, v); }
   I32 bits() const { return {vreinterpretq_s32_f32(v)}; }
 
@@ -83,7 +81,6 @@ struct F32 {
   friend float max_lanes(F32 x) { return vmaxvq_f32(x.v); }
   friend float min_lanes(F32 x) { return vminvq_f32(x.v); }
   friend I32 to_int(F32 x) { return {vcvtnq_s32_f32(x.v)}; }
-
 
   friend void store_f16(uint16_t* to, F32 low, F32 high) {
     vst1q_u16(to, vreinterpretq_u16_f16(vcvt_high_f16_f32(vcvt_f16_f32(low.v), high.v)));

@@ -41,8 +41,7 @@ void multiply_rows(const char* a, size_t stride, const char* b, size_t words, fl
     multiply_word<Dot, 3, Rows>(row, b + 192, sum);
   }
   for (int r = 0; r < Rows; ++r)
-    for (int i = 0; i < 4; ++i)
-      Dot::store_sum(out + static_cast<size_t>(r) * out_stride + 4 * i, sum[r][i]);
+    for (int i = 0; i < 4; ++i) Dot::store_sum(out + static_cast<size_t>(r) * out_stride + 4 * i, sum[r][i]);
 }
 
 using MultiplyRows = void(const char* a, size_t stride, const char* b, size_t words, float* out,

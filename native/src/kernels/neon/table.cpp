@@ -1,6 +1,7 @@
 // What the neon implementation has: everything, over its vectors.
-#include "kernels/neon/lanes.hpp"
 #include "kernels/generic/table.hpp"
+
+#include "kernels/neon/lanes.hpp"
 
 namespace gteway::kernels::neon {
 
