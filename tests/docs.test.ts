@@ -206,19 +206,33 @@ async function scriptedServer(): Promise<ScriptedServer> {
 }
 
 describe('reference', () => {
-  const named = (name: string): RegExp => new RegExp(`[\`\\s,]${name.replace(/[.*+?^$()[\]{}|]/g, '\\$&')}[\`\\s,:]`);
+  /** The names in the first cells of a page's tables, where a reader looks for them. */
+  function namesIn(path: string): Set<string> {
+    const cells = [...textOf(path).matchAll(/^\| ([^|]*) \|/gm)].map(([, cell = '']) => cell);
+    return new Set(cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name = '']) => name)));
+  }
 
-  const pageOf: Record<string, readonly string[]> = {
+  const tables: Record<string, readonly string[]> = {
     'docs/errors.md': errorCodes,
-    'docs/models.md': knownModels.flatMap(({ name, repository }) => [name, repository]),
+    'docs/models.md': knownModels.map(({ name }) => name),
     'docs/sessions.md': [...embeddingSessionOptionNames, ...embedOptionNames],
     'docs/language-models.md': [...llmSessionOptionNames, ...runOptionNames],
     'docs/environment.md': honouredVariables.filter((name) => name === name.toUpperCase()),
   };
 
-  test.each(Object.entries(pageOf))('%s names everything there is of its kind', (path, names) => {
+  test.each(Object.entries(tables))('%s has a row for everything of its kind', (path, names) => {
+    const rows = namesIn(path);
     expect(names.length).toBeGreaterThan(3);
-    expect(names.filter((name) => !named(name).test(textOf(path)))).toEqual([]);
+    expect(names.filter((name) => !rows.has(name))).toEqual([]);
+  });
+
+  test('models are named with the repository they come from', () => {
+    const rows = textOf('docs/models.md');
+    expect(
+      knownModels.filter(
+        (model) => !rows.includes(`| \`${model.name}\` | ${model.repository} | ${model.dimensions} |`),
+      ),
+    ).toEqual([]);
   });
 
   test('no page names an error code that is not', () => {
