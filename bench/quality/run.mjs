@@ -10,7 +10,7 @@ import { costTable, goalLines, goals, retrievalTable, similarityTable } from './
 import { bm25 } from './retrievers/bm25.mjs';
 import { embedding } from './retrievers/embedding.mjs';
 import { wordVectors } from './retrievers/word-vectors.mjs';
-import { everydaySet, heldOutSets } from './sets.mjs';
+import { demoSet, everydaySet, heldOutSets } from './sets.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const judged = 'encoder fp32';
@@ -32,7 +32,7 @@ function readOptions(args) {
       args,
       options: {
         model: { type: 'string', default: join(root, 'models/gteway-mini') },
-        'held-out': { type: 'string', default: join(root, 'training/.cache/held-out') },
+        'held-out': { type: 'string', default: join(root, '.cache/mini/heldout') },
         queries: { type: 'string', default: '1000' },
         threads: { type: 'string', default: String(availableParallelism()) },
         json: { type: 'string' },
@@ -102,11 +102,12 @@ function contestants(model, threads, remark) {
  * @param {(text: string) => void} note progress
  */
 async function measure({ model, heldOut, queries, threads }, note) {
-  const sets = [everydaySet(), ...heldOutSets(heldOut, queries)];
+  const held = heldOutSets(heldOut, queries);
+  const sets = [everydaySet(), demoSet(), ...held];
   const missing = [];
   /** @type {string[]} */
   const remarks = [];
-  if (sets.length === 1) missing.push({ what: 'held-out sets', reason: `${heldOut} holds none: training/ makes them` });
+  if (held.length === 0) missing.push({ what: 'held-out sets', reason: `${heldOut} holds none: training/ makes them` });
   /** @type {import('./report.mjs').RetrievalResult[]} */
   const retrieval = [];
   /** @type {import('./report.mjs').SimilarityResult[]} */

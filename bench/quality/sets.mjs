@@ -1,6 +1,7 @@
-/** What is searched and asked: the everyday list of this folder, and held-out sets that training/ makes. */
+/** What is searched and asked: the everyday list of this folder, the demo's questions, and held-out sets that training/ makes. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { queries, sentences } from '../../dist/cli/commands/demo.js';
 
 /**
  * @typedef {{ text: string, relevant: ReadonlySet<number>, lexical?: 'none' | 'shared' }} Query
@@ -15,18 +16,47 @@ import { basename, join } from 'node:path';
 /** @returns {RetrievalSet} */
 export function everydaySet() {
   const folder = new URL('everyday/', import.meta.url);
-  const sentences = jsonLines(new URL('topics.jsonl', folder));
-  const places = new Map(sentences.map(({ id }, place) => [id, place]));
+  const list = jsonLines(new URL('topics.jsonl', folder));
+  const places = new Map(list.map(({ id }, place) => [id, place]));
   return {
     kind: 'retrieval',
     name: 'everyday',
-    about: `${sentences.length} sentences on ${new Set(sentences.map(({ topic }) => topic)).size} topics, hand-written`,
-    corpus: sentences.map(({ text }) => text),
+    about: `${list.length} sentences on ${new Set(list.map(({ topic }) => topic)).size} topics, hand-written`,
+    corpus: list.map(({ text }) => text),
     queries: jsonLines(new URL('queries.jsonl', folder)).map(({ query, answers, lexical }) => ({
       text: query,
       relevant: new Set(answers.map((/** @type {string} */ id) => places.get(id))),
       lexical,
     })),
+  };
+}
+
+/** The demo's queries and the sentences that answer them. */
+const demoAnswers = new Map([
+  ['a young dog', ['A small dog runs after the ball in the park.', 'Puppies need food, sleep and patience.']],
+  ['how to bake bread', ['Knead the dough until it is smooth, then let it rise.']],
+  ['money and interest rates', ['The bank raised its interest rate by a quarter of a point.']],
+  ['a planet and its moons', ['Two moons circle the planet Mars.']],
+]);
+
+/**
+ * What `gteway demo` searches and asks.
+ *
+ * @returns {RetrievalSet}
+ * @throws Error for a query of the demo that has no answer here
+ */
+export function demoSet() {
+  return {
+    kind: 'retrieval',
+    name: 'demo',
+    about: `what gteway demo asks, ${queries.length} queries, ${sentences.length} sentences`,
+    corpus: sentences,
+    queries: queries.map((text) => {
+      const places = demoAnswers.get(text)?.map((answer) => sentences.indexOf(answer));
+      if (places === undefined || places.includes(-1))
+        throw new Error(`the demo asks "${text}": name its answers here`);
+      return { text, relevant: new Set(places) };
+    }),
   };
 }
 

@@ -7,7 +7,7 @@ import { quantizedModel, randomModel } from '../../bench/quality/models.mjs';
 import { goals } from '../../bench/quality/report.mjs';
 import { meanRows } from '../../bench/quality/retrievers/word-vectors.mjs';
 import { readSafetensors } from '../../bench/quality/safetensors.mjs';
-import { everydaySet, heldOutSets, pairSet } from '../../bench/quality/sets.mjs';
+import { demoSet, everydaySet, heldOutSets, pairSet } from '../../bench/quality/sets.mjs';
 import { writeFixtureModel } from '../../lib/models/fixture/fixture-model.js';
 import { fixtureParameters } from '../../lib/models/fixture/parameters.js';
 import { demoShape } from '../../lib/models/fixture/shape.js';
@@ -34,6 +34,15 @@ describe('sets', () => {
     expect([...(bread?.relevant ?? [])].map((place) => corpus[place])).toEqual([
       'Yeast feeds on sugar and releases gas, which makes the dough swell.',
     ]);
+  });
+
+  test('every query of the demo has its answer', () => {
+    const { corpus, queries } = demoSet();
+    expect(queries.map(({ text, relevant }) => [text, ...[...relevant].map((place) => corpus[place])])).toContainEqual([
+      'a planet and its moons',
+      'Two moons circle the planet Mars.',
+    ]);
+    expect(queries.filter(({ relevant }) => relevant.size === 0)).toEqual([]);
   });
 
   test('pairs: positives once each, a query with all its answers, every n-th query of many', () => {
