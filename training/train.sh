@@ -1,12 +1,12 @@
 #!/bin/sh
 # gteway-mini from nothing: packages, pairs, vocabularies, two stages of training, the shipped files.
 #
-#   npm run train        in training/.cache; needs apt-get and python3-torch, python3-numpy, python3-scipy of Debian 12
+#   npm run train        in .cache/mini; needs apt-get and python3-torch, python3-numpy, python3-scipy of Debian 12
 #
-# An hour of one core, more or less. What is there already is not made again: remove training/.cache to begin anew.
+# An hour of one core, more or less. What is there already is not made again: remove .cache/mini to begin anew.
 set -eu
 cd "$(dirname "$0")/.."
-work=training/.cache
+work=.cache/mini
 python=${PYTHON:-/usr/bin/python3}
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 mkdir -p "$work"

@@ -2,7 +2,7 @@
 
     python3 training/first/pairs.py DIRECTORY
 
-Writes DIRECTORY/pairs.tsv (kind, one, other), DIRECTORY/held-out/<source>.jsonl ({"query", "positive"}).
+Writes DIRECTORY/pairs.tsv (kind, one, other), DIRECTORY/heldout/<source>.jsonl ({"query", "positive"}).
 """
 import collections
 import json
@@ -127,7 +127,7 @@ def descriptions():
 
 def held_out():
     """Dictionaries that nothing is trained on: a term's first sentence must not name the term."""
-    os.makedirs(f"{root}/held-out", exist_ok=True)
+    os.makedirs(f"{root}/heldout", exist_ok=True)
     for name in ("jargon", "foldoc", "devil"):
         rows = []
         for head, body in dictionary(name):
@@ -144,7 +144,7 @@ def held_out():
             if len(sentence) >= 4 and len(sentence[2]) > 40:
                 rows.append({"query": clean(sentence[2])[:300], "positive": text})
         random.Random(7).shuffle(rows)
-        with open(f"{root}/held-out/{name}.jsonl", "w", encoding="utf-8") as file:
+        with open(f"{root}/heldout/{name}.jsonl", "w", encoding="utf-8") as file:
             for row in rows[:2000]:
                 file.write(json.dumps(row) + "\n")
         print(name, len(rows))

@@ -253,7 +253,7 @@ def main():
             out.write(f'{kind}\t{a}\t{b}\n')
     out.close()
     print(counts)
-    folder = os.path.join(CACHE, 'held-out')
+    folder = os.path.join(CACHE, 'heldout')
     os.makedirs(folder, exist_ok=True)
     sets = {'gnome-help': held_out_gnome(), 'foldoc-terms': held_out_dictionary('dict-foldoc', 'foldoc'),
             'jargon-terms': held_out_dictionary('dict-jargon', 'jargon')}
