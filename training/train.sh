@@ -18,7 +18,7 @@ mkdir -p "$work"
 # Second stage: more sources, a larger vocabulary, and how much each token weighs.
 [ -f $work/second.tsv ] || "$python" training/second/pairs.py $work
 [ -f $work/second.npz ] || "$python" training/second/vocabulary.py $work 16384
-"$python" training/second/train.py $work 1600
+"$python" training/second/train.py $work 2200
 "$python" training/second/to_bert.py $work/second.pt $work/mini.npz
 "$python" training/unpack.py $work mini second-vocab.txt
 npm run build:ts

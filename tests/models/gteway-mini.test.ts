@@ -24,7 +24,9 @@ async function rowsOf(options: EmbeddingSessionOptions, input: readonly string[]
 describe('gteway-mini', () => {
   test('takes at most 8 MB of a compressed package', () => {
     const files = readdirSync(model, { recursive: true, encoding: 'utf8' }).map((name) => join(model, name));
-    const sizes = files.filter((file) => statSync(file).isFile()).map((file) => gzipSync(readFileSync(file)).byteLength);
+    const sizes = files
+      .filter((file) => statSync(file).isFile())
+      .map((file) => gzipSync(readFileSync(file)).byteLength);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThanOrEqual(8_000_000);
   });
 
@@ -43,7 +45,7 @@ describe('gteway-mini', () => {
     const rows = await rowsOf({ engine: 'encoder', dtype: 'fp32' }, [...texts, ...queries]);
     const short = rows.map((row) => row.subarray(0, dimensions));
     const found = queries.map((_, query) => {
-      const scores = texts.map((_, text) => cosine(short[texts.length + query] as Float32Array, short[text] as Float32Array));
+      const scores = texts.map((_, text) => cosine(short[texts.length + query]!, short[text]!));
       return scores.indexOf(Math.max(...scores));
     });
     expect(found).toEqual([0, 1, 2, 3]);
