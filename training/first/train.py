@@ -1,6 +1,6 @@
 """Trains gteway-mini: word vectors, then a BERT whose mean of token vectors tells which texts belong together.
 
-    python3 training/train.py DIRECTORY [--layers N] [--steps S] [--minutes M] [--name NAME]
+    python3 training/first/train.py DIRECTORY [--layers N] [--steps S] [--minutes M] [--name NAME]
 
 Reads tokens.npz and vocab.txt. Stage 1 trains the embedding table alone (a BERT of no layers: LayerNorm and mean), from a
 truncated SVD of the positive pointwise mutual information of neighbouring tokens. Stage 2 puts layers on top that begin

@@ -1,6 +1,6 @@
 """The WordPiece vocabulary: the most frequent words, every character, and the pieces that the other words need most.
 
-    python3 training/vocabulary.py DIRECTORY      reads pairs.tsv, writes vocab.txt and tokens.npz
+    python3 training/first/vocabulary.py DIRECTORY      reads pairs.tsv, writes vocab.txt and tokens.npz
 """
 import collections
 import re

@@ -1,6 +1,6 @@
 """Turns the fetched dictionaries into pairs of texts that mean the same or belong together, and into held-out pairs.
 
-    python3 training/pairs.py DIRECTORY
+    python3 training/first/pairs.py DIRECTORY
 
 Writes DIRECTORY/pairs.tsv (kind, one, other), DIRECTORY/heldout/<source>.jsonl ({"query", "positive"}).
 """
