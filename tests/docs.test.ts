@@ -330,7 +330,7 @@ describe('pages', () => {
     const names = [...withoutCode(text).matchAll(/`([\w./-]+\.(?:ts|cpp|hpp|mjs|sh|py))`/g)].map(
       ([, name = '']) => name,
     );
-    const placeholders = /^(?:.*\/)?x(?:_test)?\.cpp$/;
+    const placeholders = /^(?:.*\/)?x(?:_test)?\.[ch]pp$/;
     const missing = names.filter((name) => {
       if (placeholders.test(name)) return false;
       const from = posix.join(dirname(path), name);
