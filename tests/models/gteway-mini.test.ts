@@ -44,8 +44,9 @@ describe('gteway-mini', () => {
   test.each([224, 128, 64])('each query finds its own sentence, in %d dimensions', async (dimensions) => {
     const rows = await rowsOf({ engine: 'encoder', dtype: 'fp32' }, [...texts, ...queries]);
     const short = rows.map((row) => row.subarray(0, dimensions));
-    const found = queries.map((_, query) => {
-      const scores = texts.map((_, text) => cosine(short[texts.length + query]!, short[text]!));
+    const [answers, questions] = [short.slice(0, texts.length), short.slice(texts.length)];
+    const found = questions.map((question) => {
+      const scores = answers.map((answer) => cosine(question, answer));
       return scores.indexOf(Math.max(...scores));
     });
     expect(found).toEqual([0, 1, 2, 3]);
