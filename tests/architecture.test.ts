@@ -75,8 +75,14 @@ const contains: Record<string, readonly string[]> = {
   neonbf16: ['neon', 'neondot'],
 };
 
+/** Templates over an instruction set's vectors: code of whoever includes them, which only its files may. */
+const generic = 'kernels/generic/';
+/** Plain types, constants and address arithmetic, which any file may include. */
+const contracts = ['kernels/contract.hpp', 'kernels/encoder_contract.hpp'];
+const constants = ['kernels/encoder_polynomials.hpp', 'kernels/encoder_layout.hpp'];
+
 function isaOf(path: string): string | undefined {
-  return /^kernels\/(\w+)\//.exec(path)?.[1];
+  return path.startsWith(generic) ? undefined : /^kernels\/(\w+)\//.exec(path)?.[1];
 }
 
 /** What breaks a rule, as "file: what", so that a failure reads as the list to fix. */
@@ -134,9 +140,7 @@ describe('native sources', () => {
   });
 
   test('in kernels/<isa>/ include nothing that could become code there', () => {
-    const contracts = ['kernels/contract.hpp', 'kernels/encoder_contract.hpp'];
-    const constants = 'kernels/encoder_polynomials.hpp';
-    const harmless = ['cmath', 'cstddef', 'cstdint', ...contracts, constants];
+    const harmless = ['cmath', 'cstddef', 'cstdint', ...contracts, ...constants];
     const wrong = violations(({ path, own, system }) => {
       const isa = isaOf(path);
       if (isa === undefined) return [];
@@ -144,12 +148,53 @@ describe('native sources', () => {
       const allowed = [...harmless, intrinsics[isa]];
       const folders = [isa, ...(contains[isa] ?? [])];
       return [...own, ...system].filter(
-        (header) => !allowed.includes(header) && !folders.some((folder) => header.startsWith(`kernels/${folder}/`)),
+        (header) =>
+          !allowed.includes(header) &&
+          !(header.startsWith(generic) && isa !== 'scalar') &&
+          !folders.some((folder) => header.startsWith(`kernels/${folder}/`)),
       );
     });
     expect(wrong).toEqual([]);
     for (const contract of sources.filter(({ path }) => contracts.includes(path)))
       expect([contract.path, contract.own, contract.system]).toEqual([contract.path, [], ['cstddef', 'cstdint']]);
+  });
+
+  test('in kernels/generic/ know no instruction set, and are included from kernels/<isa>/ only', () => {
+    const templates = sources.filter(({ path }) => path.startsWith(generic));
+    expect(templates.length).toBeGreaterThan(5);
+    const harmless = ['cmath', 'cstddef', 'cstdint', ...contracts, ...constants];
+    const wrong = violations(({ path, own, system, code }) => {
+      const isTemplate = path.startsWith(generic);
+      if (!isTemplate)
+        return isaOf(path) === undefined || isaOf(path) === 'scalar'
+          ? own.filter((header) => header.startsWith(generic))
+          : [];
+      return [
+        ...(path.endsWith('.hpp') ? [] : ['is no header']),
+        ...(code.match(/\b(_mm\w*|__m\d+\w*|v(ld|st|add|mul|fma|dup|cvt)\w*q?_\w+|__\w*(x86|avx|arm|aarch)\w*)\b/gi) ??
+          []),
+        ...[...own, ...system].filter((header) => !harmless.includes(header) && !header.startsWith(generic)),
+      ];
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('that several instruction sets compile keep everything to themselves: an anonymous namespace holds it', () => {
+    // A weak symbol of such a header would be one function for the whole program, with anyone's instructions.
+    const isaHeader = (path: string): boolean =>
+      path.endsWith('.hpp') && (isaOf(path) !== undefined || path.startsWith(generic));
+    const shared = sources.filter(({ path }) => isaHeader(path) || constants.includes(path));
+    const open = shared.filter(({ path, code }) => {
+      if (path === 'kernels/encoder_polynomials.hpp') return !/namespace gteway::kernels \{\s*constexpr/.test(code);
+      const body = /^[^{}]*namespace gteway::kernels(?:::\w+)? \{\s*namespace \{(.*)\}\s*\}\s*$/s.exec(code)?.[1];
+      if (body === undefined) return true;
+      let depth = 0;
+      for (const brace of body.replaceAll(/'(?:\\.|[^'\\])'/g, ' ').match(/[{}]/g) ?? [])
+        if ((depth += brace === '{' ? 1 : -1) < 0) return true;
+      return false;
+    });
+    expect(shared.length).toBeGreaterThan(10);
+    expect(open.map(({ path }) => path)).toEqual([]);
   });
 
   test('ask the processor what it is in cpu/ only', () => {

@@ -53,8 +53,8 @@ test('the streaming endpoint sends server-sent events', async () => {
 });
 
 describe.each([
-  { type: 'vector(96)', options: [] },
-  { type: 'halfvec(96)', options: ['--', '--halfvec'] },
+  { type: 'vector(224)', options: [] },
+  { type: 'halfvec(224)', options: ['--', '--halfvec'] },
 ])('semantic search with $type', ({ type, options }) => {
   test('finds the nearest document', async (context) => {
     const missing = addonIsMissing();
@@ -80,6 +80,6 @@ test('each command of the list of examples is that of a file', () => {
       .filter((file) => file.endsWith('.mjs'))
       .map((file) => (folder === '.' ? file : `${folder}/${file}`)),
   );
-  const standIns = ['offline-model.mjs', 'scripted-llm-server.mjs'];
+  const standIns = ['scripted-llm-server.mjs'];
   expect([...listed, ...standIns].sort()).toEqual(files.sort());
 });

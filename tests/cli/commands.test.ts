@@ -182,7 +182,7 @@ describe('pull and info', () => {
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('[ERR_OFFLINE]')]);
     const list = JSON.parse((await cli(['info', '--list', '--json'])).stdout) as { name: string }[];
     expect(list.map(({ name }) => name)).toEqual(knownModels.map(({ name }) => name));
-    expect((await cli(['info', '--list'])).stdout.trimEnd().split('\n')).toHaveLength(knownModels.length + 1);
+    expect((await cli(['info', '--list'])).stdout.trimEnd().split('\n')).toHaveLength(knownModels.length + 2);
   });
 
   test('info of the fixture loads it and says what runs', async () => {
@@ -194,7 +194,7 @@ describe('pull and info', () => {
 });
 
 describe('doctor', () => {
-  test('tells what was found and embeds a text with the fixture model', async () => {
+  test('tells what was found and embeds a text with the model in the package', async () => {
     const { stdout } = await cli(['doctor', '--json'], {
       env: { HF_TOKEN: 'hf_secret', HTTPS_PROXY: 'http://me:pw@proxy:1' },
     });
@@ -213,7 +213,7 @@ describe('doctor', () => {
       hub: { endpoint: deadHub, reachable: false },
       environment: { HF_TOKEN: '(set)', HTTPS_PROXY: 'http://(credentials)@proxy:1' },
       encoder: { fp32: binding().encoderUnavailable('fp32'), bf16: binding().encoderUnavailable('bf16') },
-      embedding: { dimensions: 96, engine: expect.stringMatching(/^(?:encoder|ort)$/) as string },
+      embedding: { dimensions: 224, engine: expect.stringMatching(/^(?:encoder|ort)$/) as string },
     });
     const { noCuda } = (found as { onnxRuntime: { noCuda: string | null } }).onnxRuntime;
     if (noCuda !== null) expect(noCuda).toMatch(/^device cuda:0 cannot be used with ONNX Runtime: /);
@@ -225,7 +225,7 @@ describe('doctor', () => {
       expect(stdout).toMatch(new RegExp(`^${title}$`, 'm'));
     }
     expect(stdout).toMatch(/^ {2}threads +\d+: \d+ CPUs in the affinity mask, (?:no cgroup quota|a cgroup quota of)/m);
-    expect(stdout).toMatch(/^ {2}works +yes: 96 dimensions/m);
+    expect(stdout).toMatch(/^ {2}works +yes: 224 dimensions/m);
     expect(stdout).toContain('gteway-mini, the model in the package');
   });
 
@@ -256,11 +256,19 @@ describe('doctor', () => {
 });
 
 describe('demo', () => {
-  test('answers its questions and tells what ran', async () => {
+  test('answers its questions, and rightly, and tells what ran', async () => {
     const { stdout, stderr } = await cli(['demo']);
+    for (const answer of [
+      /^a young dog\n {2}\S+ {2}A small dog runs/m,
+      /^how to bake bread\n {2}\S+ {2}Knead the dough/m,
+      /^money and interest rates\n {2}\S+ {2}The bank raised/m,
+      /^a planet and its moons\n {2}\S+ {2}Two moons circle/m,
+    ]) {
+      expect(stdout).toMatch(answer);
+    }
     expect(stderr).toContain('WARNING: gteway-mini stands in');
     expect(stdout.match(/^ {2}-?\d\.\d{4} {2}/gm)).toHaveLength(12);
-    expect(stdout).toMatch(/^model +fixture, 96 dimensions, up to 512 tokens, mean pooling$/m);
+    expect(stdout).toMatch(/^model +gteway-mini, 224 dimensions, up to 512 tokens, mean pooling$/m);
     expect(stdout).toMatch(/^vector .*\(length 1\.0000\d\d\)$/m);
     expect(stdout).toMatch(/^speed +[\d,]+ texts\/s, [\d,]+ tokens\/s$/m);
   });

@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "base/error.hpp"
 #include "model/graph/evaluator.hpp"
 #include "model/onnx_model.hpp"
+#include "model/token_rows.hpp"
 
 namespace gteway {
 namespace {
@@ -17,16 +20,12 @@ using graph::Kind;
 using graph::Term;
 using graph::TermId;
 
-// The same choice that engine/ort makes: by usual names, else the first of three dimensions.
-std::string_view choose_output(const OnnxModel& model, const std::string& path) {
-  const auto is_token_rows = [](const OnnxPort& port) { return port.has_shape && port.dims.size() == 3; };
-  for (const std::string_view usual : {"last_hidden_state", "token_embeddings", "hidden_states"})
-    for (const OnnxPort& port : model.outputs)
-      if (port.name == usual && is_token_rows(port)) return port.name;
-  const auto found = std::find_if(model.outputs.begin(), model.outputs.end(), is_token_rows);
-  if (found == model.outputs.end())
-    throw Error(ErrorCode::kModelUnsupported, path + ": no output has the shape [batch, sequence, hidden]");
-  return found->name;
+std::string_view token_rows_of(const OnnxModel& model, const std::string& path) {
+  std::vector<OutputShape> shapes;
+  for (const OnnxPort& port : model.outputs) shapes.push_back({port.name, port.has_shape ? port.dims.size() : 0});
+  const std::optional<size_t> chosen = choose_token_rows(shapes);
+  if (!chosen) throw Error(ErrorCode::kModelUnsupported, path + ": no output has the shape [batch, sequence, hidden]");
+  return model.outputs[*chosen].name;
 }
 
 class Reader {
@@ -35,7 +34,7 @@ class Reader {
       : path_(path), model_(std::move(model)), evaluator_(model_, path_) {}
 
   EncoderWeights read() {
-    const TermId output = evaluator_.evaluate(choose_output(model_, path_));
+    const TermId output = evaluator_.evaluate(token_rows_of(model_, path_));
     std::vector<EncoderLayer> layers;  // last first
     TermId hidden = output;
     for (;;) {

@@ -7,6 +7,8 @@
 #include <optional>
 #include <string_view>
 
+#include "model/token_rows.hpp"
+
 namespace gteway::ort {
 namespace {
 
@@ -67,20 +69,14 @@ std::string list_names(const std::vector<Port>& ports) {
   return names;
 }
 
-// Exporters name the token rows differently; pooled outputs beside them ("sentence_embedding") are
-// two-dimensional.
-const Port& choose_output(const std::vector<Port>& outputs, const std::string& path) {
-  constexpr std::array<std::string_view, 3> kUsualNames = {"last_hidden_state", "token_embeddings",
-                                                           "hidden_states"};
-  const auto is_token_rows = [](const Port& port) { return port.shape.size() == 3; };
-  for (const std::string_view usual : kUsualNames)
-    for (const Port& port : outputs)
-      if (port.name == usual && is_token_rows(port)) return port;
-  const auto found = std::find_if(outputs.begin(), outputs.end(), is_token_rows);
-  if (found == outputs.end())
+const Port& token_rows_of(const std::vector<Port>& outputs, const std::string& path) {
+  std::vector<OutputShape> shapes;
+  for (const Port& port : outputs) shapes.push_back({port.name, port.shape.size()});
+  const std::optional<size_t> chosen = choose_token_rows(shapes);
+  if (!chosen)
     unsupported(path + ": no output has the shape [batch, sequence, hidden]; it has: " + list_names(outputs) +
                 ". gteway pools token rows itself and needs them");
-  return *found;
+  return outputs[*chosen];
 }
 
 }  // namespace
@@ -129,7 +125,7 @@ Model describe_model(const OrtSession* session, const std::string& path) {
   std::vector<Port> outputs;
   for (size_t i = 0; i < output_count; ++i)
     outputs.push_back(read_port(session, i, api().SessionGetOutputName, api().SessionGetOutputTypeInfo));
-  const Port& output = choose_output(outputs, path);
+  const Port& output = token_rows_of(outputs, path);
   if (output.element_type != kFloat32 && output.element_type != kFloat16)
     unsupported(path + ": output '" + output.name + "' has element type " +
                 std::to_string(output.element_type) + " (ONNX numbering); gteway reads float32 and float16");

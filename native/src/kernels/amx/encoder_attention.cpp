@@ -7,8 +7,11 @@
 #include <cstdint>
 
 #include "kernels/amx/tiles.hpp"
-#include "kernels/avx512/encoder_math.hpp"
+#include "kernels/avx512/lanes.hpp"
+#include "kernels/avx512/transpose.hpp"
 #include "kernels/encoder_contract.hpp"
+#include "kernels/encoder_layout.hpp"
+#include "kernels/generic/encoder_math.hpp"
 
 namespace gteway::kernels::amx {
 namespace {
@@ -43,7 +46,7 @@ void pack_keys(const AttentionHead& head, size_t keys, uint8_t* packed) {
         rows[j] = first + j < head.tokens
                       ? _mm512_loadu_si512(row_of<uint8_t>(head.k, head.stride, first + j) + step * 64)
                       : _mm512_setzero_si512();
-      transpose_dwords(rows);
+      avx512::transpose(rows);
       for (size_t i = 0; i < 16; ++i) _mm512_store_si512(tile + 64 * i, rows[i]);
     }
   }
@@ -52,20 +55,16 @@ void pack_keys(const AttentionHead& head, size_t keys, uint8_t* packed) {
 // Panels of 32 dimensions: a step for every 32 keys, each two tiles of 16 dimensions; row i of a tile has
 // keys 2 i and 2 i + 1.
 void pack_values(const AttentionHead& head, size_t keys, uint8_t* packed) {
-  // Dimension d of two keys beside each other: words d of the first and 32 + d of the second.
-  const __m512i ramp = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
-  const __m512i low =
-      _mm512_or_si512(ramp, _mm512_slli_epi32(_mm512_add_epi32(ramp, _mm512_set1_epi32(32)), 16));
-  const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
   for (size_t panel = 0; panel < head.head_size / kDimensions; ++panel) {
     for (size_t key = 0; key < keys; key += 2, packed += 64) {
       const auto values = [&](size_t j) {
         return j < head.tokens ? _mm512_loadu_si512(row_of<uint8_t>(head.v, head.stride, j) + panel * 64)
                                : _mm512_setzero_si512();
       };
-      const __m512i even = values(key), odd = values(key + 1);
-      _mm512_store_si512(packed, _mm512_permutex2var_epi16(even, low, odd));
-      _mm512_store_si512(packed + kTileBytes, _mm512_permutex2var_epi16(even, high, odd));
+      __m512i low, high;
+      avx512::interleave(values(key), values(key + 1), low, high);
+      _mm512_store_si512(packed, low);
+      _mm512_store_si512(packed + kTileBytes, high);
       if (key % kPanelColumns == kPanelColumns - 2) packed += kTileBytes;
     }
   }
@@ -91,11 +90,12 @@ float soften(uint8_t* row, size_t tokens, size_t keys) {
   const __m512 largest = _mm512_set1_ps(_mm512_reduce_max_ps(_mm512_max_ps(most_low, most_high)));
 
   __m512 sum_low = _mm512_setzero_ps(), sum_high = _mm512_setzero_ps();
+  const auto weights = [&](size_t j, __mmask16 keys_of) {
+    const avx512::F32 below{_mm512_sub_ps(_mm512_load_ps(scores + j), largest)};
+    return _mm512_maskz_mov_ps(keys_of, exp2_of_negative(below).v);
+  };
   const auto step = [&](size_t j, __mmask16 low_keys, __mmask16 high_keys) {
-    const __m512 low =
-        _mm512_maskz_mov_ps(low_keys, exp2_of_negative(_mm512_sub_ps(_mm512_load_ps(scores + j), largest)));
-    const __m512 high = _mm512_maskz_mov_ps(
-        high_keys, exp2_of_negative(_mm512_sub_ps(_mm512_load_ps(scores + j + 16), largest)));
+    const __m512 low = weights(j, low_keys), high = weights(j + 16, high_keys);
     sum_low = _mm512_add_ps(sum_low, low);
     sum_high = _mm512_add_ps(sum_high, high);
     _mm512_store_si512(row + j * sizeof(uint16_t), reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));

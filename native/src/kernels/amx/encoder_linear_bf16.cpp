@@ -6,7 +6,9 @@
 
 #include "kernels/amx/linear.hpp"
 #include "kernels/amx/tiles.hpp"
+#include "kernels/avx512/transpose.hpp"
 #include "kernels/encoder_contract.hpp"
+#include "kernels/encoder_layout.hpp"
 
 namespace gteway::kernels::amx {
 namespace {
@@ -58,7 +60,7 @@ void pack_linear_bf16(const LinearShape& shape, const float* weight, const float
         rows[c] =
             reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(_mm512_loadu_ps(from + 16), _mm512_loadu_ps(from)));
       }
-      transpose_dwords(rows);
+      avx512::transpose(rows);
       for (size_t i = 0; i < 16; ++i) _mm512_store_si512(tile + 64 * i, rows[i]);
     }
   }

@@ -7,7 +7,9 @@
 
 #include "kernels/amx/linear.hpp"
 #include "kernels/amx/tiles.hpp"
+#include "kernels/avx512/transpose.hpp"
 #include "kernels/encoder_contract.hpp"
+#include "kernels/encoder_layout.hpp"
 
 namespace gteway::kernels::amx {
 namespace {
@@ -19,7 +21,7 @@ constexpr size_t kDepth = 64;  // inputs of a step
 // panels, float32 each: scales [out], biases [out], sums of the weights of each group [groups, out].
 struct Layout {
   explicit Layout(const LinearShape& shape)
-      : groups((shape.in + shape.group - 1) / shape.group),
+      : groups(groups_of(shape.in, shape.group)),
         panel_bytes(round_up(shape.in, kDepth) / kDepth * kStepBytes),
         scales(shape.out / kPanelColumns * panel_bytes),
         biases(scales + round_up(shape.out * sizeof(float), 64)),
@@ -139,7 +141,7 @@ void pack_linear_int8(const LinearShape& shape, const float* weight, const float
       }
       __m512i rows[16];
       for (size_t c = 0; c < 16; ++c) rows[c] = _mm512_load_si512(q[c]);
-      transpose_dwords(rows);
+      avx512::transpose(rows);
       for (size_t i = 0; i < 16; ++i) _mm512_store_si512(tile + 64 * i, rows[i]);
     }
   }

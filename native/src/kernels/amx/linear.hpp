@@ -9,8 +9,9 @@
 #include <cstdint>
 
 #include "kernels/amx/tiles.hpp"
-#include "kernels/avx512/encoder_result.hpp"
+#include "kernels/avx512/lanes.hpp"
 #include "kernels/encoder_contract.hpp"
+#include "kernels/generic/encoder_math.hpp"
 
 namespace gteway::kernels::amx {
 namespace {
@@ -20,8 +21,8 @@ constexpr size_t kSumsStride = kPanelColumns * 4;  // bytes between the rows of 
 // 32 columns of one row of y.
 template <Activation kActivation>
 inline void store_result(const Result& y, size_t row, size_t column, __m512 low, __m512 high) {
-  low = activate<kActivation>(low);
-  high = activate<kActivation>(high);
+  low = activate<kActivation>(avx512::F32{low}).v;
+  high = activate<kActivation>(avx512::F32{high}).v;
   auto* const at = static_cast<uint8_t*>(y.data) + row * y.stride;
   if (y.kind == ResultKind::kBf16) {
     _mm512_storeu_si512(at + column * 2, reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));

@@ -169,32 +169,5 @@ inline void store_block(void* sums, size_t stride) {
   }
 }
 
-// Rows become columns, in 32-bit elements: what turns 16 rows of 64 bytes (columns of weights, or keys) into
-// a tile whose row i holds dword i of each.
-inline void transpose_dwords(__m512i rows[16]) {
-  __m512i pairs[16], fours[16];
-  for (int i = 0; i < 16; i += 2) {
-    pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-    pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-  }
-  // Lane l of fours[4 g + d] is now dword 4 l + d of rows 4 g to 4 g + 3.
-  for (int i = 0; i < 16; i += 4) {
-    fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
-    fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
-    fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
-    fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
-  }
-  for (int d = 0; d < 4; ++d) {
-    const __m512i low01 = _mm512_shuffle_i32x4(fours[d], fours[4 + d], 0x44);
-    const __m512i high01 = _mm512_shuffle_i32x4(fours[d], fours[4 + d], 0xee);
-    const __m512i low23 = _mm512_shuffle_i32x4(fours[8 + d], fours[12 + d], 0x44);
-    const __m512i high23 = _mm512_shuffle_i32x4(fours[8 + d], fours[12 + d], 0xee);
-    rows[d] = _mm512_shuffle_i32x4(low01, low23, 0x88);
-    rows[4 + d] = _mm512_shuffle_i32x4(low01, low23, 0xdd);
-    rows[8 + d] = _mm512_shuffle_i32x4(high01, high23, 0x88);
-    rows[12 + d] = _mm512_shuffle_i32x4(high01, high23, 0xdd);
-  }
-}
-
 }  // namespace
 }  // namespace gteway::kernels::amx

@@ -1,32 +1,10 @@
-// What the avx512 implementation has. The kernels are in the files beside this one.
-#include "kernels/contract.hpp"
+// What the avx512 implementation has: everything, over its vectors.
+#include "kernels/generic/table.hpp"
+
+#include "kernels/avx512/lanes.hpp"
 
 namespace gteway::kernels::avx512 {
 
-PoolMeanF32 pool_mean_f32;
-L2NormalizeF32 l2_normalize_f32;
-DotF32 dot_f32;
-CosineF32 cosine_f32;
-F32ToF16 f32_to_f16;
-F16ToF32 f16_to_f32;
-F32ToBf16 f32_to_bf16;
-Bf16ToF32 bf16_to_f32;
-F32ToI8 f32_to_i8;
-F32ToBits f32_to_bits;
-ClassifyText classify_text;
-
-extern constinit const Table table{
-    .pool_mean_f32 = pool_mean_f32,
-    .l2_normalize_f32 = l2_normalize_f32,
-    .dot_f32 = dot_f32,
-    .cosine_f32 = cosine_f32,
-    .f32_to_f16 = f32_to_f16,
-    .f16_to_f32 = f16_to_f32,
-    .f32_to_bf16 = f32_to_bf16,
-    .bf16_to_f32 = bf16_to_f32,
-    .f32_to_i8 = f32_to_i8,
-    .f32_to_bits = f32_to_bits,
-    .classify_text = classify_text,
-};
+extern constinit const Table table = kTable<F32, F64, Bytes>;
 
 }  // namespace gteway::kernels::avx512

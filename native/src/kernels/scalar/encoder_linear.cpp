@@ -1,23 +1,21 @@
 // Linear layers, by definition: one sum per element, first input to last.
 #include <cmath>
 
+#include "kernels/encoder_layout.hpp"
 #include "kernels/scalar/encoder_numbers.hpp"
 
 namespace gteway::kernels::scalar {
 namespace {
 
-size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
-size_t groups_of(const LinearShape& shape) { return (shape.in + shape.group - 1) / shape.group; }
-
 // Weights of type T, [out, in], then the biases.
 template <class T>
 size_t packed_bytes(const LinearShape& shape) {
-  return round_up(shape.out * shape.in * sizeof(T)) + round_up(shape.out * sizeof(float));
+  return round_up(shape.out * shape.in * sizeof(T), 64) + round_up(shape.out * sizeof(float), 64);
 }
 
 template <class T>
 float* biases_of(const LinearShape& shape, void* packed) {
-  return row_of<float>(packed, round_up(shape.out * shape.in * sizeof(T)), 1);
+  return row_of<float>(packed, round_up(shape.out * shape.in * sizeof(T), 64), 1);
 }
 
 template <class T, T (*Convert)(float)>
@@ -48,10 +46,10 @@ float same(float x) { return x; }
 // What follows the int8 weights, [out, in].
 struct Int8Layout {
   explicit Int8Layout(const LinearShape& shape)
-      : scales(round_up(shape.out * shape.in)),
-        biases(scales + round_up(shape.out * sizeof(float))),
-        sums(biases + round_up(shape.out * sizeof(float))),
-        bytes(sums + round_up(shape.out * groups_of(shape) * sizeof(int32_t))) {}
+      : scales(round_up(shape.out * shape.in, 64)),
+        biases(scales + round_up(shape.out * sizeof(float), 64)),
+        sums(biases + round_up(shape.out * sizeof(float), 64)),
+        bytes(sums + round_up(shape.out * groups_of(shape.in, shape.group) * sizeof(int32_t), 64)) {}
   size_t scales, biases;  // [out] float
   size_t sums;            // [out, groups] int32
   size_t bytes;
@@ -88,7 +86,7 @@ size_t packed_bytes_int8(const LinearShape& shape) noexcept { return Int8Layout(
 void pack_linear_int8(const LinearShape& shape, const float* weight, const float* bias, size_t first,
                       size_t columns, void* packed) noexcept {
   const Int8Layout at(shape);
-  const size_t groups = groups_of(shape);
+  const size_t groups = groups_of(shape.in, shape.group);
   for (size_t j = 0; j < columns; ++j) {
     const float* const from = weight + j * shape.in;
     float largest = 0;
@@ -115,7 +113,7 @@ void pack_linear_int8(const LinearShape& shape, const float* weight, const float
 void linear_int8(const LinearShape& shape, const void* packed, const Operand& x, size_t rows, size_t first,
                  size_t columns, const Result& y) noexcept {
   const Int8Layout at(shape);
-  const size_t groups = groups_of(shape);
+  const size_t groups = groups_of(shape.in, shape.group);
   for (size_t r = 0; r < rows; ++r) {
     const uint8_t* const input = row_of<uint8_t>(x.data, x.stride, r);
     const Quantization* const quantization = x.quantization + r * groups;

@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "kernels/encoder_contract.hpp"
+#include "kernels/encoder_layout.hpp"
 
 namespace gteway::kernels::scalar {
 namespace {
@@ -56,15 +57,6 @@ namespace {
       reinterpret_cast<uint16_t*>(at)[column] = to_bf16(y);
       break;
   }
-}
-
-template <class T>
-[[maybe_unused]] const T* row_of(const void* data, size_t stride, size_t row) {
-  return reinterpret_cast<const T*>(static_cast<const char*>(data) + row * stride);
-}
-template <class T>
-[[maybe_unused]] T* row_of(void* data, size_t stride, size_t row) {
-  return reinterpret_cast<T*>(static_cast<char*>(data) + row * stride);
 }
 
 }  // namespace

@@ -65,7 +65,7 @@ void normalize_rows_bf16(float* x, size_t stride, size_t rows, size_t dims, cons
 
 void quantize_u8(const float* x, size_t stride, size_t rows, size_t dims, size_t group,
                  const Operand& to) noexcept {
-  const size_t groups = (dims + group - 1) / group;
+  const size_t groups = groups_of(dims, group);
   for (size_t r = 0; r < rows; ++r)
     quantize(row_of<float>(x, stride, r), dims, group, row_of<uint8_t>(to.data, to.stride, r),
              to.quantization + r * groups);

@@ -1,0 +1,14 @@
+#include "model/token_rows.hpp"
+
+namespace gteway {
+
+std::optional<size_t> choose_token_rows(std::span<const OutputShape> outputs) {
+  for (const std::string_view usual : {"last_hidden_state", "token_embeddings", "hidden_states"})
+    for (size_t i = 0; i < outputs.size(); ++i)
+      if (outputs[i].name == usual && outputs[i].rank == 3) return i;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    if (outputs[i].rank == 3) return i;
+  return std::nullopt;
+}
+
+}  // namespace gteway
