@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The benchmark suite.   npm run bench -- [case …] [options]   or   npm run bench -- tokenizer [options]
+// The benchmark suite.   npm run bench -- [case …] [options]   or   npm run bench -- tokenizer|quality [options]
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { installDependencies } from './dependencies.mjs';
 
 const usage = `npm run bench -- [case …] [options]      how fast gteway embeds, beside others
 npm run bench -- tokenizer [options]     how fast it tokenises, beside others
+npm run bench -- quality [options]       how well gteway-mini finds things, beside BM25 and others
 npm run bench -- load|fairness|concurrency|soak [options]   a server under load
 
 cases (default: ${cases
@@ -28,6 +29,10 @@ const first = process.argv[2];
 if (first === 'tokenizer') {
   installDependencies();
   await runTokenizerBench(process.argv.slice(3));
+} else if (first === 'quality') {
+  installDependencies();
+  const { runQuality } = await import('./quality/run.mjs');
+  await runQuality(process.argv.slice(3));
 } else if (first !== undefined && ['load', 'fairness', 'concurrency', 'soak'].includes(first)) {
   installDependencies();
   const { runServing } = await import('./serving/run.mjs');

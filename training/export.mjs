@@ -64,6 +64,10 @@ const config = {
   vocab_size: shape.vocabularySize,
 };
 writeFileSync(join(target, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
-const pooling = { word_embedding_dimension: shape.hidden, pooling_mode_cls_token: false, pooling_mode_mean_tokens: true };
+const pooling = {
+  word_embedding_dimension: shape.hidden,
+  pooling_mode_cls_token: false,
+  pooling_mode_mean_tokens: true,
+};
 writeFileSync(join(target, '1_Pooling', 'config.json'), `${JSON.stringify(pooling, null, 2)}\n`);
 console.log(shape, `${(weights.byteLength / 1e6).toFixed(2)} MB of weights`);

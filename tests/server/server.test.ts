@@ -1,7 +1,8 @@
 /** The server around its routes: readiness, models, keys, CORS, TLS, sockets, log, metrics, overload, time, clients that go. */
 import { execFileSync, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { type IncomingMessage, request as httpRequest } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -272,6 +273,22 @@ describe('load', () => {
     expect((await first).status).toBe(200);
     expect((await embed(running, 'x')).status).toBe(200);
     expect(await metric(running, `gteway_queue_age_seconds{model="${modelName}"}`)).toBe(0);
+  });
+
+  test('a full queue answers before the body is there', async () => {
+    const running = await startServer({ maxQueue: 100, threads: 1 });
+    const first = embed(running, longTexts);
+    await untilBusy(running);
+    const client = httpRequest(`${running.url}/embed`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'content-length': '1000' },
+    });
+    client.on('error', () => undefined);
+    client.flushHeaders();
+    const [response] = (await once(client, 'response')) as [IncomingMessage];
+    client.destroy();
+    expect(response.statusCode).toBe(429);
+    expect((await first).status).toBe(200);
   });
 
   test('a client that goes takes its work with it', async () => {

@@ -6,7 +6,8 @@ import { addSessionOptions, openSession, type SessionFlags } from '../model-opti
 import { openOutput } from '../output.js';
 import { factLines } from '../table.js';
 
-const sentences = [
+/** What the demo searches. */
+export const sentences = [
   'The cat sleeps on the warm window sill all afternoon.',
   'A small dog runs after the ball in the park.',
   'Puppies need food, sleep and patience.',
@@ -21,7 +22,8 @@ const sentences = [
   'The telescope found a planet in the orbit of a distant star.',
 ];
 
-const queries = ['a young dog', 'how to bake bread', 'money and interest rates', 'a planet and its moons'];
+/** What it asks; bench/quality/sets.mjs knows the answers. */
+export const queries = ['a young dog', 'how to bake bread', 'money and interest rates', 'a planet and its moons'];
 
 /** The sentences so many times over, for a figure of throughput that is not all starting up. */
 const repetitions = 40;

@@ -8,8 +8,8 @@
 
 namespace gteway {
 
-// The graph of BERT-large takes one megabyte of these sixteen and 50,000 fields; those of language models of
-// 32 layers, some five and a million. A graph that takes more may be sound: ONNX Runtime runs it.
+// The graph of gte-small, 12 layers and 1,244 nodes, takes one megabyte of these sixteen. A graph that takes
+// more than there is may be sound: ONNX Runtime runs it.
 class GraphBudget {
  public:
   static constexpr size_t kMostBytes = size_t{16} << 20;

@@ -99,7 +99,7 @@ struct Term {
 
 class Terms {
  public:
-  // All terms of a graph take so much memory at most: BERT-large's take 1.
+  // What all terms of a graph may take of memory.
   static constexpr size_t kMostBytes = size_t{16} << 20;
 
   // The one term that equals `term`. Throws Error{kModelUnsupported} where there are too many.
