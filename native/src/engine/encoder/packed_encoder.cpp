@@ -12,6 +12,7 @@
 
 #include "base/error.hpp"
 #include "base/thread_name.hpp"
+#include "kernels/encoder_layout.hpp"
 
 namespace gteway {
 namespace {
@@ -39,15 +40,13 @@ Plan plan_for(std::string_view dtype, const kernels::EncoderKernels& kernels) {
   return {Precision::kInt8, has_bf16 ? Precision::kBf16 : Precision::kF32, Precision::kBf16};
 }
 
-size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
-
 // Hands out one buffer's bytes: once to count them, once more to place them.
 class Arena {
  public:
   explicit Arena(std::byte* base) : base_(base) {}
   std::byte* take(size_t bytes) {
     const size_t at = used_;
-    used_ += round_up(bytes);
+    used_ += kernels::round_up(bytes, 64);
     return base_ == nullptr ? nullptr : base_ + at;
   }
   size_t used() const { return used_; }

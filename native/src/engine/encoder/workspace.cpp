@@ -2,13 +2,15 @@
 
 #include <algorithm>
 
+#include "kernels/encoder_layout.hpp"
+
 namespace gteway {
 namespace {
 
-size_t round_up(size_t bytes) { return (bytes + 63) / 64 * 64; }
+using kernels::round_up;
 
 size_t groups_of(const PackedLinear& layer) {
-  return layer.shape.group == 0 ? 0 : (layer.shape.in + layer.shape.group - 1) / layer.shape.group;
+  return layer.shape.group == 0 ? 0 : kernels::groups_of(layer.shape.in, layer.shape.group);
 }
 
 }  // namespace
@@ -24,18 +26,19 @@ void Workspace::reserve(const PackedEncoder& encoder, size_t tokens, size_t long
   const Precision products = encoder.layers.empty() ? Precision::kF32 : encoder.layers[0].qkv.precision;
   const size_t scratch = round_up(attention == Precision::kF32
                                       ? encoder.kernel.attention_scratch_f32(longest, config.head_size)
-                                      : encoder.kernel.attention_scratch_bf16(longest, config.head_size));
+                                      : encoder.kernel.attention_scratch_bf16(longest, config.head_size),
+                                  64);
   Workspace placed;
   const auto lay_out = [&](std::byte* base) {
     size_t used = 0;
     const auto take = [&](size_t bytes) {
       std::byte* const at = base == nullptr ? nullptr : base + used;
-      used += round_up(bytes);
+      used += round_up(bytes, 64);
       return at;
     };
     // An odd number of lines between rows: rows a power of two apart would share a few sets of the cache.
     const auto take_rows = [&](size_t columns, Precision precision) {
-      const size_t stride = round_up(columns * element_bytes(precision)) | 64;
+      const size_t stride = round_up(columns * element_bytes(precision), 64) | 64;
       return Rows{take(tokens * stride), stride};
     };
     placed.x = take_rows(config.hidden, Precision::kF32);
