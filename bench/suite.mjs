@@ -64,7 +64,7 @@ export async function runCases({ model, cases, wanted, quick, memory, threads, p
   const host = machine();
   const flags = host.instructionSets;
   print(describeRun(host, model, source.about, threads, quick));
-  const probe = new Probe(threads, flags);
+  const probe = new Probe(threads);
   for (const reason of probe.missing) print(`without a probe of the machine: ${firstLine(reason)}`);
 
   const kinds = new Set(cases.map(({ kind }) => kind));

@@ -64,7 +64,6 @@ export function multipliersOf(dtype, flags) {
 
 export class Probe {
   #program;
-  #amxProgram;
   /** @type {string[]} why parts of it cannot be asked */
   missing = [];
 
@@ -72,12 +71,10 @@ export class Probe {
    * Builds what it runs, where that can be built.
    *
    * @param {number} threads
-   * @param {string[]} flags of the machine
    */
-  constructor(threads, flags) {
+  constructor(threads) {
     this.threads = threads;
     this.#program = this.#build('gteway_probe');
-    if (flags.includes('amx_bf16')) this.#amxProgram = this.#build('gteway_amx_rate');
   }
 
   /** @param {string} target */
@@ -91,7 +88,7 @@ export class Probe {
   }
 
   /**
-   * The rate at this moment, which takes some 10 ms (50 of the matrix units).
+   * The rate at this moment, which takes some 10 ms (30 of the matrix units).
    *
    * @param {Instruction | undefined} instruction
    * @param {number} [threads]
@@ -99,12 +96,10 @@ export class Probe {
    */
   multiply(instruction, threads = this.threads) {
     if (instruction === undefined) return undefined;
-    if (instruction === 'amx_bf16' || instruction === 'amx_int8') {
-      const answer = ask(this.#amxProgram, ['--json', '--threads', String(threads)]);
-      const rate = answer?.[instruction === 'amx_bf16' ? 'bf16' : 'int8'];
-      return rate && { gops: 1000 * rate.teraops, best: 1000 * rate.most, mode: rate.mode };
-    }
-    return ask(this.#program, ['--threads', String(threads), '--milliseconds', '8', instruction])?.[instruction];
+    const milliseconds = instruction.startsWith('amx') ? '30' : '8';
+    return ask(this.#program, ['--threads', String(threads), '--milliseconds', milliseconds, instruction])?.[
+      instruction
+    ];
   }
 
   /**

@@ -1,6 +1,6 @@
 // How fast this machine multiplies and reads memory right now: what an engine's rates are fractions of. Meant
 // to run just before and after every sample, since machines shared with others change their speed within
-// seconds. The matrix units have a probe of their own (amx_rate.cpp).
+// seconds.
 //
 //   cmake --build build/tests --target gteway_probe && build/tests/gteway_probe [--threads N]
 //       [--milliseconds M] [kind…]
@@ -64,21 +64,89 @@ __attribute__((target("avx2,fma"))) void avx2_fma_f32() {
 }
 #endif
 
+#if defined(__x86_64__)
+// Palette 1, 16 rows of 64 bytes for each of the 8 tiles.
+alignas(64) constexpr uint8_t kFullTiles[64] = {
+    1,  0, 0,  0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 64, 0, 64, 0,  64, 0,  64, 0,  64, 0,
+    64, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,  0, 0,  0, 16, 16, 16, 16, 16, 16, 16, 16};
+constexpr size_t kTileOperandBytes = 4 * 1024;
+
+struct TileOperands {
+  TileOperands() {
+    for (size_t i = 0; i < kTileOperandBytes; i += 2) {
+      bytes[i] = static_cast<uint8_t>(i / 2 * 37);
+      bytes[i + 1] = 0x3f;  // bfloat16s between 0.5 and 2
+    }
+  }
+  alignas(64) uint8_t bytes[kTileOperandBytes];
+};
+
+#define TILE_LOADS                             \
+  "tileloadd (%[a],%[stride],1), %%tmm4\n"     \
+  "tileloadd 1024(%[a],%[stride],1), %%tmm5\n" \
+  "tileloadd 2048(%[a],%[stride],1), %%tmm6\n" \
+  "tileloadd 3072(%[a],%[stride],1), %%tmm7\n"
+#define TILE_PRODUCTS(name)                                                                               \
+  name " %%tmm6, %%tmm4, %%tmm0\n" name " %%tmm7, %%tmm4, %%tmm1\n" name " %%tmm6, %%tmm5, %%tmm2\n" name \
+       " %%tmm7, %%tmm5, %%tmm3\n"
+#define TILE_LOOP(name, body)                                                                           \
+  void name() {                                                                                         \
+    static thread_local const TileOperands operands;                                                    \
+    __asm__ volatile(                                                                                   \
+        "ldtilecfg %0\n tilezero %%tmm0\n tilezero %%tmm1\n tilezero %%tmm2\n tilezero %%tmm3\n" ::"m"( \
+            kFullTiles));                                                                               \
+    __asm__ volatile(TILE_LOADS ::[a] "r"(operands.bytes), [stride] "r"(int64_t{64}) : "memory");       \
+    for (int i = 0; i < static_cast<int>(kRepeats); ++i)                                                \
+      __asm__ volatile(body ::[a] "r"(operands.bytes), [stride] "r"(int64_t{64}) : "memory");           \
+    __asm__ volatile("tilerelease");                                                                    \
+  }
+TILE_LOOP(amx_bf16, TILE_LOADS TILE_PRODUCTS("tdpbf16ps"))
+TILE_LOOP(amx_int8, TILE_LOADS TILE_PRODUCTS("tdpbssd"))
+TILE_LOOP(amx_loads, TILE_LOADS)
+TILE_LOOP(amx_bf16_products, TILE_PRODUCTS("tdpbf16ps"))
+TILE_LOOP(amx_int8_products, TILE_PRODUCTS("tdpbssd"))
+
+// Nanoseconds of one count of the time stamp counter.
+double tsc_period() {
+  const auto read = [] {
+    uint32_t low, high;
+    __asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+    return uint64_t{high} << 32 | low;
+  };
+  const auto start = Clock::now();
+  const uint64_t first = read();
+  while (Clock::now() - start < std::chrono::milliseconds(5)) {
+  }
+  const uint64_t last = read();
+  return std::chrono::duration<double, std::nano>(Clock::now() - start).count() /
+         static_cast<double>(last - first);
+}
+#endif
+
 struct Loop {
   const char* kind;
   bool available;
   void (*run)();
   double operations;  // of one call
+  bool is_amx = false;
 };
 
 std::vector<Loop> loops() {
 #if defined(__x86_64__)
   const Features& has = gteway::cpu::features();
+  const bool amx = has.amx_tile && has.amx_bf16 && has.amx_int8 && gteway::cpu::request_amx();
+  // 4 products of 16 × 16 results and 32 (bf16) or 64 (int8) multiplications for each.
+  constexpr double kBf16 = kRepeats * 4 * 2 * 16 * 16 * 32, kInt8 = 2 * kBf16;
   return {
       {"avx512_fma_f32", has.avx512f, avx512_fma_f32, kRepeats * kAccumulators * 16 * 2},
       {"avx512_bf16", has.avx512f && has.avx512_bf16, avx512_bf16, kRepeats * kAccumulators * 32 * 2},
       {"avx512_vnni", has.avx512f && has.avx512_vnni, avx512_vnni, kRepeats * kAccumulators * 64 * 2},
       {"avx2_fma_f32", has.avx2 && has.fma, avx2_fma_f32, kRepeats * 14 * 8 * 2},
+      {"amx_bf16", amx, amx_bf16, kBf16, true},
+      {"amx_int8", amx, amx_int8, kInt8, true},
+      {"amx_loads", amx, amx_loads, kRepeats * kTileOperandBytes, true},
+      {"amx_bf16_products", amx, amx_bf16_products, kBf16, true},
+      {"amx_int8_products", amx, amx_int8_products, kInt8, true},
   };
 #else
   return {};
@@ -145,8 +213,25 @@ Rate measure_reading(size_t threads, double milliseconds, size_t bytes) {
   });
 }
 
-void print(const char* kind, const char* unit, Rate rate) {
-  std::printf(",\"%s\":{\"%s\":%.3f,\"best\":%.3f}", kind, unit, rate.median, rate.best);
+void print(const char* kind, const char* unit, Rate rate, const char* rest = "") {
+  std::printf(",\"%s\":{\"%s\":%.3f,\"best\":%.3f%s}", kind, unit, rate.median, rate.best, rest);
+}
+
+void print(const Loop& loop, Rate rate, [[maybe_unused]] size_t threads) {
+  if (!loop.is_amx) return print(loop.kind, "gops", rate);
+#if defined(__x86_64__)
+  static const double period = tsc_period();
+  const double cycles =
+      loop.operations / kRepeats * static_cast<double>(threads) / std::max(rate.median, 1e-9) / period;
+  // Seen on Sapphire Rapids: 59 counts of the time stamp counter for a round in the fast mode, about 220 in
+  // the slow one. The bound between them is their geometric mean.
+  const char* const mode = cycles < 114 ? "fast" : "slow";
+  char rest[64];
+  std::snprintf(rest, sizeof rest, ",\"cycles\":%.1f,\"mode\":\"%s\"", cycles, mode);
+  const std::string kind = loop.kind;
+  if (kind != "amx_bf16" && kind != "amx_int8") std::snprintf(rest, sizeof rest, ",\"cycles\":%.1f", cycles);
+  print(loop.kind, kind == "amx_loads" ? "gbps" : "gops", rate, rest);
+#endif
 }
 
 int misused(const char* argument) {
@@ -184,8 +269,9 @@ int main(int argc, char** argv) {
   for (const std::string& kind : kinds) {
     const auto named = [&](const Loop& loop) { return kind == loop.kind; };
     // A kind of another processor is not in the answer; a kind of none is a slip.
-    constexpr const char* kElsewhere[] = {"avx512_fma_f32", "avx512_bf16", "avx512_vnni",
-                                          "avx2_fma_f32",   "memory_read", "l3_read"};
+    constexpr const char* kElsewhere[] = {
+        "avx512_fma_f32", "avx512_bf16", "avx512_vnni", "avx2_fma_f32",      "memory_read",      "l3_read",
+        "amx_bf16",       "amx_int8",    "amx_loads",   "amx_bf16_products", "amx_int8_products"};
     if (std::none_of(all.begin(), all.end(), named) &&
         std::none_of(std::begin(kElsewhere), std::end(kElsewhere), [&](const char* k) { return kind == k; }))
       return misused(kind.c_str());
@@ -197,7 +283,7 @@ int main(int argc, char** argv) {
   std::printf("{\"cpu\":\"%s\",\"threads\":%zu", gteway::cpu::brand().c_str(), threads);
   for (const Loop& loop : all)
     if (loop.available && wanted(loop.kind))
-      print(loop.kind, "gops", measure(threads, milliseconds, loop.operations, [&](size_t) { loop.run(); }));
+      print(loop, measure(threads, milliseconds, loop.operations, [&](size_t) { loop.run(); }), threads);
   const size_t l3 = gteway::cpu::cache_sizes().l3;
   // Four times the last-level cache, and what it surely does not hold where its size is unknown.
   if (wanted("memory_read"))

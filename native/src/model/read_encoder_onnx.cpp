@@ -22,9 +22,11 @@ using graph::TermId;
 
 std::string_view token_rows_of(const OnnxModel& model, const std::string& path) {
   std::vector<OutputShape> shapes;
-  for (const OnnxPort& port : model.outputs) shapes.push_back({port.name, port.has_shape ? port.dims.size() : 0});
+  for (const OnnxPort& port : model.outputs)
+    shapes.push_back({port.name, port.has_shape ? port.dims.size() : 0});
   const std::optional<size_t> chosen = choose_token_rows(shapes);
-  if (!chosen) throw Error(ErrorCode::kModelUnsupported, path + ": no output has the shape [batch, sequence, hidden]");
+  if (!chosen)
+    throw Error(ErrorCode::kModelUnsupported, path + ": no output has the shape [batch, sequence, hidden]");
   return model.outputs[*chosen].name;
 }
 

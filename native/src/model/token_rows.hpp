@@ -14,8 +14,9 @@ struct OutputShape {
   size_t rank;
 };
 
-// The index of the output with three dimensions that has a usual name, else of the first with three. Exporters name the
-// token rows differently; pooled outputs beside them ("sentence_embedding") have two dimensions.
+// The index of the output with three dimensions that has a usual name, else of the first with three.
+// Exporters name the token rows differently; pooled outputs beside them ("sentence_embedding") have two
+// dimensions.
 std::optional<size_t> choose_token_rows(std::span<const OutputShape> outputs);
 
 }  // namespace gteway

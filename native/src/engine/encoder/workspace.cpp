@@ -7,8 +7,7 @@
 namespace gteway {
 namespace {
 
-// Bytes, up to whole cache lines.
-size_t whole_lines(size_t bytes) { return kernels::round_up(bytes, 64); }
+using kernels::round_up;
 
 size_t groups_of(const PackedLinear& layer) {
   return layer.shape.group == 0 ? 0 : kernels::groups_of(layer.shape.in, layer.shape.group);
@@ -25,20 +24,21 @@ void Workspace::reserve(const PackedEncoder& encoder, size_t tokens, size_t long
   const EncoderConfig& config = encoder.config;
   const Precision attention = encoder.attention_precision;
   const Precision products = encoder.layers.empty() ? Precision::kF32 : encoder.layers[0].qkv.precision;
-  const size_t scratch = whole_lines(attention == Precision::kF32
+  const size_t scratch = round_up(attention == Precision::kF32
                                       ? encoder.kernel.attention_scratch_f32(longest, config.head_size)
-                                      : encoder.kernel.attention_scratch_bf16(longest, config.head_size));
+                                      : encoder.kernel.attention_scratch_bf16(longest, config.head_size),
+                                  64);
   Workspace placed;
   const auto lay_out = [&](std::byte* base) {
     size_t used = 0;
     const auto take = [&](size_t bytes) {
       std::byte* const at = base == nullptr ? nullptr : base + used;
-      used += whole_lines(bytes);
+      used += round_up(bytes, 64);
       return at;
     };
     // An odd number of lines between rows: rows a power of two apart would share a few sets of the cache.
     const auto take_rows = [&](size_t columns, Precision precision) {
-      const size_t stride = whole_lines(columns * element_bytes(precision)) | 64;
+      const size_t stride = round_up(columns * element_bytes(precision), 64) | 64;
       return Rows{take(tokens * stride), stride};
     };
     placed.x = take_rows(config.hidden, Precision::kF32);

@@ -93,7 +93,7 @@ template <class F32>
 void f32_to_i8(const float* x, size_t count, float scale, int8_t* out) noexcept {
   constexpr size_t kLanes = F32::kLanes, kVectors = F32::kBytesVectors;
   const F32 factor = F32::of(scale);
-  in_steps<F32, kVectors * kLanes>(x, count, out, [factor](const float* from, int8_t* to) {
+  in_steps<F32, kVectors * kLanes>(x, count, out, [&](const float* from, int8_t* to) {
     typename F32::I32 rounded[kVectors];
     for (size_t v = 0; v < kVectors; ++v) rounded[v] = round_to_i8(F32::load(from + v * kLanes) * factor);
     store_i8(to, rounded);
