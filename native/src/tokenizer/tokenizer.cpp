@@ -9,8 +9,8 @@
 #include "tokenizer/normalizer.hpp"
 #include "tokenizer/postprocessor.hpp"
 #include "tokenizer/pretokenizer.hpp"
+#include "tokenizer/text_to_ids.hpp"
 #include "tokenizer/utf8.hpp"
-#include "tokenizer/word_encoder.hpp"
 #include "tokenizer/word_table.hpp"
 #include "tokenizer/wordpiece.hpp"
 
@@ -134,8 +134,8 @@ struct Tokenizer::Impl {
   WordTable words;
   Normalizer normalizer;
   AddedTokens added, added_normalized, no_added;
-  WordEncoder encoder;             // from raw text
-  WordEncoder normalized_encoder;  // from text that is normalized already
+  TextToIds encoder;             // from raw text
+  TextToIds normalized_encoder;  // from text that is normalized already
   PostProcessor postprocessor;
   std::unordered_map<int32_t, std::string> tokens;
 

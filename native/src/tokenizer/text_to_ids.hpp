@@ -16,11 +16,11 @@
 
 namespace gteway {
 
-class WordEncoder {
+class TextToIds {
  public:
   // `words` may be any whole words that `wordpiece` would also find, as long as normalization leaves them as
   // they are.
-  WordEncoder(Normalizer::Switches switches, const WordPiece& wordpiece, const WordTable& words)
+  TextToIds(Normalizer::Switches switches, const WordPiece& wordpiece, const WordTable& words)
       : normalizer_(switches), kinds_(switches), scanner_(switches), wordpiece_(wordpiece), words_(words) {}
 
   // Gives `output` the ids of `text`, cut into pieces at the matches of `added`. Stops where the output has

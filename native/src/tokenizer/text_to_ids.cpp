@@ -1,4 +1,4 @@
-#include "tokenizer/word_encoder.hpp"
+#include "tokenizer/text_to_ids.hpp"
 
 #include <algorithm>
 #include <cstring>
@@ -39,9 +39,9 @@ size_t unfinished_bytes(std::string_view text) {
 }  // namespace
 
 // One call of encode(): the ids that wait for the output, and the memory that words need.
-class WordEncoder::Run {
+class TextToIds::Run {
  public:
-  Run(const WordEncoder& encoder, IdOutput& output)
+  Run(const TextToIds& encoder, IdOutput& output)
       : encoder_(encoder), output_(output), builder_(encoder.wordpiece_.max_chars()) {}
 
   // All of these return false when the output wants no more.
@@ -180,7 +180,7 @@ class WordEncoder::Run {
     return true;
   }
 
-  const WordEncoder& encoder_;
+  const TextToIds& encoder_;
   IdOutput& output_;
   WordBuilder builder_;
   Normalizer::Marks marks_;
@@ -191,7 +191,7 @@ class WordEncoder::Run {
   ScannedBlock scanned_;
 };
 
-void WordEncoder::encode(std::string_view text, const AddedTokens& added, IdOutput& output) const {
+void TextToIds::encode(std::string_view text, const AddedTokens& added, IdOutput& output) const {
   // Reading on after the last id that has room would be in vain: a token is rarely shorter than four bytes,
   // spaces counted, so a small limit makes small steps.
   constexpr size_t kFirstStep = 256;
@@ -215,8 +215,8 @@ void WordEncoder::encode(std::string_view text, const AddedTokens& added, IdOutp
 
 // A run that fills a whole step is taken in parts, so that neither its length nor a limit inside it costs
 // more than what is read.
-bool WordEncoder::long_run(std::string_view text, size_t& at, size_t step, AddedTokens::Scanner& scanner,
-                           Run& run) const {
+bool TextToIds::long_run(std::string_view text, size_t& at, size_t step, AddedTokens::Scanner& scanner,
+                         Run& run) const {
   for (;;) {
     const auto& match = scanner.look(at + step);
     const size_t clear = std::max(match ? match->start : scanner.clear_until(), at);
