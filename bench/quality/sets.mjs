@@ -21,7 +21,7 @@ export function everydaySet() {
   return {
     kind: 'retrieval',
     name: 'everyday',
-    about: `${list.length} sentences on ${new Set(list.map(({ topic }) => topic)).size} topics, hand-written`,
+    about: `${list.length} sentences on ${new Set(list.map(({ topic }) => topic)).size} topics, written one by one`,
     corpus: list.map(({ text }) => text),
     queries: jsonLines(new URL('queries.jsonl', folder)).map(({ query, answers, lexical }) => ({
       text: query,
