@@ -3,22 +3,15 @@
 #
 #   scripts/test-sanitizers.sh [address,undefined | thread]   the default is address,undefined
 #
-# Two processes share the tests, since each test is by itself. Where clang is, address,undefined is built in the directory
-# of scripts/fuzz.sh, so that the library is compiled once for both.
+# Two processes share the tests, since each test is by itself.
 set -eu
 cd "$(dirname "$0")/.."
 
 sanitizers=${1:-address,undefined}
 build=build/$(echo "$sanitizers" | tr , -)
-options="-DGTEWAY_SANITIZE=$sanitizers"
-if [ "$sanitizers" = address,undefined ] && command -v "${CXX:-clang++}" >/dev/null; then
-  build=build/fuzz
-  options="-DGTEWAY_SANITIZE=fuzzer-no-link,$sanitizers -DGTEWAY_FUZZ=ON -DCMAKE_CXX_COMPILER=${CXX:-clang++}"
-fi
 mkdir -p "$build"
-# shellcheck disable=SC2086 # a list of options
 cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DGTEWAY_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-  $options >"$build/configure.log" 2>&1 || { cat "$build/configure.log" >&2; exit 1; }
+  -DGTEWAY_SANITIZE="$sanitizers" >"$build/configure.log" 2>&1 || { cat "$build/configure.log" >&2; exit 1; }
 cmake --build "$build" --target gteway_tests --parallel 2
 
 # One reported error is a failure, wherever it is; leaks count.

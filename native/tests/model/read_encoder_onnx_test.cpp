@@ -96,7 +96,7 @@ struct NamedStyle {
       {"constant shapes", {.quarter_reshape = true}},
   };
   for (const auto& [name, style] : styles)
-    test::add(std::string("onnx encoder: the weights of a BERT written with ") + name, [style] {
+    test::add(std::string("onnx encoder: the weights of a BERT written with ") + name, [style = style] {
       BertGraph bert(style);
       check_bert(read(bert.graph()), bert.graph(),
                  style.tanh_gelu ? Activation::kGeluTanh : Activation::kGeluErf);
