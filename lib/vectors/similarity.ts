@@ -1,5 +1,7 @@
 /** How alike embeddings are: one pair in plain TypeScript, whole matrices in native code. */
+import { isGtewayError } from '../errors.js';
 import { binding } from '../native/binding.js';
+import { fromNative } from '../native/errors.js';
 
 /** A vector: what `Session.run` returns, a row of an `Embeddings`, or any other list of numbers. */
 export type Vector = ArrayLike<number>;
@@ -90,7 +92,7 @@ function checkMatrix(which: string, matrix: Matrix): void {
  *
  * Runs on the calling thread, in the addon's kernels: 27 million cosines of 384 dimensions a second on one Zen 5 core.
  *
- * Throws `RangeError` when the dimensions differ, or when the result would not fit into one array.
+ * Throws `RangeError` when the dimensions differ, or when there is no room for the result.
  */
 export function similarityMatrix(a: Matrix, b: Matrix = a): SimilarityMatrix {
   checkMatrix('a', a);
@@ -100,5 +102,14 @@ export function similarityMatrix(a: Matrix, b: Matrix = a): SimilarityMatrix {
       `similarityMatrix: a has ${a.dimensions} dimensions and b ${b.dimensions}: are they of one model?`,
     );
   }
-  return { data: binding().similarityMatrix(a.data, b.data, a.dimensions), rows: a.rows, columns: b.rows };
+  try {
+    return { data: binding().similarityMatrix(a.data, b.data, a.dimensions), rows: a.rows, columns: b.rows };
+  } catch (error) {
+    const cause = fromNative(error);
+    if (!isGtewayError(cause, 'ERR_OUT_OF_MEMORY')) throw cause;
+    throw new RangeError(
+      `similarityMatrix: no room for ${a.rows} × ${b.rows} cosines (${4 * a.rows * b.rows} bytes); compare fewer rows at once`,
+      { cause },
+    );
+  }
 }

@@ -35,7 +35,7 @@ test('runs without a hub, and leaves nothing behind', async () => {
   expect(vector).toHaveLength(session.info.dimensions);
   expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
   const tokenizer = await Tokenizer.load('gteway-mini');
-  expect(tokenizer.tokens('Hello world')).toEqual(['[CLS]', 'hello', 'world', '[SEP]']);
+  expect(tokenizer.tokens('the dog')).toEqual(['[CLS]', 'the', 'dog', '[SEP]']);
   expect(readdirSync(cache)).toEqual([]);
 });
 
