@@ -272,7 +272,9 @@ TEST("scheduler: token rows count as bytes in flight, first by a bound and then 
   // Five bytes, five tokens of 16 bytes: less than 7 × 16, what two special tokens and a token a byte would
   // be.
   auto first = fixture.submit(1, {"a b c"}, {.pooling = Pooling::kNone});
-  CHECK_EQ(fixture.client->stats().bytes_in_flight, 5u + 7 * 16);
+  // The worker may have counted the tokens already.
+  const size_t in_flight = fixture.client->stats().bytes_in_flight;
+  CHECK(in_flight == 5u + 7 * 16 || in_flight == 5u + 5 * 16);
   auto waits = fixture.submit(2, {std::string(15, 'a')}, {.wait = true});
   fixture.device->wait_until_busy();
   CHECK_EQ(fixture.client->stats().bytes_in_flight, 100u);
