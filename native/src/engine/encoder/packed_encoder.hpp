@@ -23,13 +23,17 @@ struct PackedLinear {
   kernels::MultiplyLinear* multiply = nullptr;
 };
 
+// EncoderLayer says what they are for.
 struct PackedLayer {
   PackedLinear qkv;  // queries (scaled by log2 e / sqrt(head_size)), keys and values beside each other
   PackedLinear attention_output;
+  PackedLinear gate;  // where the network is gated
   PackedLinear up;
   PackedLinear down;
   kernels::LayerNormalization attention_norm{};
   kernels::LayerNormalization output_norm{};
+  const float* turns = nullptr;  // [positions, head_size], as the kernels want them; null: heads are not turned
+  size_t reach = LayerAttention::kEverywhere;
 };
 
 class PackedEncoder {
@@ -45,13 +49,22 @@ class PackedEncoder {
   Precision words_precision = Precision::kF32;      // kF32 or kBf16
   Precision attention_precision = Precision::kF32;  // likewise
   const std::byte* words = nullptr;                 // [vocabulary, hidden]
-  const float* positions = nullptr;                 // [positions, hidden], token type 0 added
+  // [position_rows, hidden], token type 0 added; one row for all where positions are not added.
+  const float* positions = nullptr;
   kernels::LayerNormalization embedding_norm{};
+  kernels::LayerNormalization final_norm{};  // with NormPlace::kPre
   std::vector<PackedLayer> layers;
 
   size_t bytes() const noexcept { return memory_.size(); }
 
+  // What is added to a head's scores, by the key's distance from the query; null: nothing.
+  const float* bias_of(size_t head) const noexcept {
+    return biases_ == nullptr ? nullptr : biases_ + head * bias_stride_ + config.positions - 1;
+  }
+
  private:
+  const float* biases_ = nullptr;  // [heads, bias_stride_], times log2 e, from distance 1 - positions on
+  size_t bias_stride_ = 0;
   AlignedBuffer memory_;  // all of the above
 };
 
