@@ -80,7 +80,9 @@ class Check {
     if (layer.in != in || layer.out != out)
       fail("the " + what + " go from " + std::to_string(layer.in) + " to " + std::to_string(layer.out) +
            " values and not from " + std::to_string(in) + " to " + std::to_string(out));
-    shape(what, layer.weight, in, out);
+    shape(what, layer.weight, in, layer.stored_width());
+    if (layer.first_out > layer.stored_width() || out > layer.stored_width() - layer.first_out)
+      fail("the " + what + " are no columns of what they are part of");
     if (layer.bias.elements > 0) shape(what + " (bias)", layer.bias, 1, out);
   }
 
@@ -89,6 +91,19 @@ class Check {
 };
 
 }  // namespace
+
+Linear Linear::columns(size_t first, size_t count) const {
+  Linear part = *this;
+  part.out = count;
+  if (out_major) {
+    part.weight = weight.part(first * in, count * in);
+  } else {
+    part.stored_out = stored_width();
+    part.first_out = first_out + first;
+  }
+  if (bias.elements > 0) part.bias = bias.part(first, count);
+  return part;
+}
 
 const LayerAttention& EncoderConfig::attention_of(size_t layer) const {
   static const LayerAttention& everywhere = *new LayerAttention();
@@ -119,7 +134,7 @@ std::vector<float> rotary_rotation(double base, size_t head_size) {
 
 bool is_bert(const EncoderWeights& weights) {
   const EncoderConfig& config = weights.config;
-  const auto has_bias = [](const Linear& layer) { return layer.bias.elements > 0; };
+  const auto has_bias = [](const Linear& layer) { return layer.bias.elements > 0 && layer.stored_out == 0; };
   const auto has_beta = [](const LayerNorm& norm) { return norm.beta.elements > 0; };
   const bool is_one = config.has_positions && !config.padding_id && config.token_types > 0 &&
                       config.norm_place == NormPlace::kPost && !config.gated &&

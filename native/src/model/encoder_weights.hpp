@@ -66,6 +66,14 @@ struct Linear {
   size_t in = 0;
   size_t out = 0;
   Tensor bias;  // [out]; without elements: none
+
+  // Where this is part of a wider matrix that is stored [in, stored_out]: its columns from first_out on.
+  size_t stored_out = 0;  // 0: `out`
+  size_t first_out = 0;
+
+  size_t stored_width() const { return stored_out == 0 ? out : stored_out; }
+  // Outputs [first, first + count), which it has.
+  Linear columns(size_t first, size_t count) const;
 };
 
 // y = (x - mean) / sqrt(variance + epsilon) × gamma + beta

@@ -90,9 +90,9 @@ class Reader {
       layer.value = linear(called(family_.value), attention_bias, hidden, hidden);
     } else {
       const Linear all = linear(called(family_.queries_keys_values), attention_bias, hidden, 3 * hidden);
-      layer.query = part_of(all, 0, hidden);
-      layer.key = part_of(all, hidden, hidden);
-      layer.value = part_of(all, 2 * hidden, hidden);
+      layer.query = all.columns(0, hidden);
+      layer.key = all.columns(hidden, hidden);
+      layer.value = all.columns(2 * hidden, hidden);
     }
     layer.attention_output = linear(called(family_.attention_output), attention_bias, hidden, hidden);
     // ModernBERT's first layer reads what the embeddings' norm left.
@@ -100,8 +100,8 @@ class Reader {
       layer.attention_norm = norm(called(family_.attention_norm), checkpoint_.norm_bias, hidden);
     if (config_.gated) {
       const Linear both = linear(called(family_.gate_and_up), mlp_bias, hidden, 2 * intermediate);
-      layer.gate = part_of(both, 0, intermediate);
-      layer.up = part_of(both, intermediate, intermediate);
+      layer.gate = both.columns(0, intermediate);
+      layer.up = both.columns(intermediate, intermediate);
     } else {
       layer.up = linear(called(family_.up), mlp_bias, hidden, intermediate);
     }
@@ -152,16 +152,9 @@ class Reader {
             .out_major = true,
             .in = in,
             .out = out,
-            .bias = has_bias ? take(name + ".bias", {out}) : Tensor{}};
-  }
-
-  // Outputs [first, first + count) of a layer.
-  static Linear part_of(const Linear& whole, size_t first, size_t count) {
-    Linear part = whole;
-    part.out = count;
-    part.weight = whole.weight.part(first * whole.in, count * whole.in);
-    if (whole.bias.elements > 0) part.bias = whole.bias.part(first, count);
-    return part;
+            .bias = has_bias ? take(name + ".bias", {out}) : Tensor{},
+            .stored_out = 0,
+            .first_out = 0};
   }
 
   // Checkpoints converted from TensorFlow say gamma and beta.

@@ -47,28 +47,39 @@ class Places {
     size_t row;  // of the first of them
   };
 
-  Places(const EncoderConfig& config, const RaggedBatch& batch, size_t sequence, size_t from)
-      : config_(config), ids_(batch.ids), counted_(from - batch.offsets[sequence]) {
-    if (config.padding_id)
-      counted_ -= static_cast<size_t>(std::count(ids_.begin() + batch.offsets[sequence], ids_.begin() + from,
-                                                 *config.padding_id));
+  Places(const PackedEncoder& encoder, const RaggedBatch& batch, size_t sequence, size_t from)
+      : encoder_(encoder),
+        ids_(batch.ids.data()),
+        types_(encoder.types > 1 && !batch.types.empty() ? batch.types.data() : nullptr),
+        counted_(from - batch.offsets[sequence]) {
+    if (const auto padding = encoder.config.padding_id)
+      counted_ -= static_cast<size_t>(std::count(ids_ + batch.offsets[sequence], ids_ + from, *padding));
   }
 
   Run next(size_t token, size_t end) {
-    if (!config_.has_positions) return {1, 0};
-    if (!config_.padding_id) return {end - token, counted_};
-    const int32_t padding = *config_.padding_id;
-    const auto row = static_cast<size_t>(padding);
-    if (ids_[token] == padding) return {1, row};
-    const auto stop = std::find(ids_.begin() + token, ids_.begin() + end, padding);
-    const Run run{static_cast<size_t>(stop - ids_.begin()) - token, row + 1 + counted_};
+    size_t table = 0;
+    if (types_ != nullptr) {
+      table = static_cast<size_t>(types_[token]) * encoder_.position_rows;
+      size_t alike = token + 1;
+      while (alike < end && types_[alike] == types_[token]) ++alike;
+      end = alike;
+    }
+    if (!encoder_.config.has_positions) return {1, table};
+    Run run{end - token, table + counted_};
+    if (const auto padding = encoder_.config.padding_id) {
+      const auto row = table + static_cast<size_t>(*padding);
+      if (ids_[token] == *padding) return {1, row};
+      run = {static_cast<size_t>(std::find(ids_ + token, ids_ + end, *padding) - ids_) - token,
+             row + 1 + counted_};
+    }
     counted_ += run.tokens;
     return run;
   }
 
  private:
-  const EncoderConfig& config_;
-  std::span<const int32_t> ids_;
+  const PackedEncoder& encoder_;
+  const int32_t* ids_;
+  const int32_t* types_;  // null: all of type 0
   size_t counted_;  // tokens before that are no padding
 };
 
@@ -175,7 +186,7 @@ class Pass {
       const size_t begin = std::max<size_t>(first, batch_.offsets[s]);
       const size_t end = std::min<size_t>(last, batch_.offsets[s + 1]);
       if (begin >= end) continue;
-      Places places(encoder_.config, batch_, s, begin);
+      Places places(encoder_, batch_, s, begin);
       for (size_t token = begin; token < end;) {
         const Places::Run run = places.next(token, end);
         embed_run(token, run.tokens, encoder_.positions + run.row * hidden);

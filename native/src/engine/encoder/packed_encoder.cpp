@@ -82,16 +82,17 @@ struct Scratch {
   std::vector<float> stored, columns, bias;
 };
 
-// Columns [first, first + count) of W, which lies in `stored` as [in, out]: row j of the result is column
-// first + j.
+// Columns [first, first + count) of W, which lies in `stored` as [in, stored_width]: row j of the result is
+// column first + j.
 void turn_columns(const Linear& layer, const std::vector<float>& stored, size_t first, size_t count,
                   std::vector<float>& to) {
   // Sixteen inputs at a time, so that each line of the result is written whole.
   constexpr size_t kInputs = 16;
+  const float* const from = stored.data() + layer.first_out + first;
   for (size_t k = 0; k < layer.in; k += kInputs) {
     const size_t inputs = std::min(kInputs, layer.in - k);
     for (size_t j = 0; j < count; ++j)
-      for (size_t i = 0; i < inputs; ++i) to[j * layer.in + k + i] = stored[(k + i) * layer.out + first + j];
+      for (size_t i = 0; i < inputs; ++i) to[j * layer.in + k + i] = from[(k + i) * layer.stored_width() + j];
   }
 }
 
@@ -100,7 +101,7 @@ void pack_columns(const Linear& layer, size_t first, size_t count, float scale, 
                   const kernels::LinearShape& shape, size_t before, std::byte* to, Scratch& scratch) {
   // Bytes of a file are read in the order they lie in it: of an [in, out] matrix that is all of it at once.
   if (!layer.out_major) {
-    scratch.stored.resize(layer.in * layer.out);
+    scratch.stored.resize(layer.in * layer.stored_width());
     layer.weight.read(0, scratch.stored.size(), scratch.stored.data());
   }
   for (size_t done = 0; done < count; done += kPackColumns) {
@@ -121,6 +122,22 @@ void pack_columns(const Linear& layer, size_t first, size_t count, float scale, 
     }
     pack(shape, scratch.columns.data(), scratch.bias.data(), before + at, columns, to);
   }
+}
+
+// Packs all of a layer as float32, with columns of zeros behind its own up to the shape's.
+void pack_padded(const Linear& layer, kernels::PackLinear* pack, const kernels::LinearShape& shape,
+                 std::byte* to, Scratch& scratch) {
+  scratch.columns.assign(shape.out * layer.in, 0);
+  scratch.bias.assign(shape.out, 0);
+  if (layer.out_major) {
+    layer.weight.read(0, layer.out * layer.in, scratch.columns.data());
+  } else {
+    scratch.stored.resize(layer.in * layer.stored_width());
+    layer.weight.read(0, scratch.stored.size(), scratch.stored.data());
+    turn_columns(layer, scratch.stored, 0, layer.out, scratch.columns);
+  }
+  if (layer.bias.elements > 0) layer.bias.read(0, layer.out, scratch.bias.data());
+  pack(shape, scratch.columns.data(), scratch.bias.data(), 0, shape.out, to);
 }
 
 constexpr double kLog2E = 1.4426950408889634;
@@ -277,22 +294,45 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
             [&, to](Scratch&) { tabulate_biases(weights.relative_bias, config, bias_stride_, to); });
     }
 
-    const size_t rows = config.has_positions ? position_rows(config) : 1;
-    float* const position_rows_at = reinterpret_cast<float*>(arena.take(rows * hidden * sizeof(float)));
-    positions = position_rows_at;
+    if (weights.head) {
+      const auto place_padded = [&](const Linear& layer) {
+        const Packing packing = packing_for(kernel, Precision::kF32);
+        const kernels::LinearShape shape{layer.in, kernels::round_up(layer.out, kernels::kPanelColumns), 0};
+        std::byte* const to = arena.take(packing.bytes(shape));
+        if (base != nullptr)
+          jobs.push_back([&layer, pack = packing.pack, shape, to](Scratch& scratch) {
+            pack_padded(layer, pack, shape, to, scratch);
+          });
+        return PackedLinear{Precision::kF32, shape, to, packing.multiply};
+      };
+      head = PackedHead{.mean = weights.head->mean,
+                        .dense = place_padded(weights.head->dense),
+                        .activation = weights.head->activation,
+                        .norm = weights.head->norm.gamma.elements > 0 ? place_norm(weights.head->norm)
+                                                                      : kernels::LayerNormalization{},
+                        .classifier = place_padded(weights.head->classifier),
+                        .labels = weights.head->classifier.out};
+    }
+
+    position_rows = config.has_positions ? gteway::position_rows(config) : 1;
+    types = weights.head ? std::max<size_t>(config.token_types, 1) : 1;
+    const size_t table = position_rows * hidden;
+    float* const tables = reinterpret_cast<float*>(arena.take(types * table * sizeof(float)));
+    positions = tables;
     std::byte* const word_rows = arena.take(config.vocabulary * hidden * element_bytes(plan.words));
     words = word_rows;
     if (base == nullptr) return arena.used();
 
-    jobs.push_back([&, rows, position_rows_at](Scratch&) {
-      std::vector<float> type(hidden);
-      if (config.token_types > 0) weights.token_types.read(0, hidden, type.data());
-      if (config.has_positions)
-        weights.positions.read(0, rows * hidden, position_rows_at);
-      else
-        std::fill_n(position_rows_at, rows * hidden, 0.0F);
-      for (size_t i = 0; i < rows * hidden; ++i) position_rows_at[i] += type[i % hidden];
-    });
+    for (size_t type = 0; type < types; ++type)
+      jobs.push_back([&, type, table, to = tables + type * table](Scratch&) {
+        std::vector<float> of_type(hidden);
+        if (config.token_types > 0) weights.token_types.read(type * hidden, hidden, of_type.data());
+        if (config.has_positions)
+          weights.positions.read(0, table, to);
+        else
+          std::fill_n(to, table, 0.0F);
+        for (size_t i = 0; i < table; ++i) to[i] += of_type[i % hidden];
+      });
     for (size_t row = 0; row < config.vocabulary; row += kWordRows)
       jobs.push_back([&, row, word_rows](Scratch& scratch) {
         const size_t first = row * hidden, count = std::min(kWordRows, config.vocabulary - row) * hidden;

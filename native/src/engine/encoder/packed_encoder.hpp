@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -36,6 +37,16 @@ struct PackedLayer {
   size_t reach = LayerAttention::kEverywhere;
 };
 
+// ClassificationHead says what it computes; in float32 whatever the encoder does.
+struct PackedHead {
+  bool mean = false;
+  PackedLinear dense;
+  Activation activation = Activation::kTanh;
+  kernels::LayerNormalization norm{};  // gamma null: none
+  PackedLinear classifier;             // of whole panels: columns behind the labels are 0
+  size_t labels = 0;
+};
+
 class PackedEncoder {
  public:
   // See pack_encoder(). For the kernels in use unless tests name others.
@@ -49,17 +60,21 @@ class PackedEncoder {
   Precision words_precision = Precision::kF32;      // kF32 or kBf16
   Precision attention_precision = Precision::kF32;  // likewise
   const std::byte* words = nullptr;                 // [vocabulary, hidden]
-  // [position_rows, hidden], token type 0 added; one row for all where positions are not added.
+  // For each of `types` token types [position_rows, hidden], the type's row added; one row for all positions
+  // where they are not added.
   const float* positions = nullptr;
+  size_t position_rows = 0;
+  size_t types = 1;  // that tokens can have; more than one where there is a head, which reads pairs
   kernels::LayerNormalization embedding_norm{};
   kernels::LayerNormalization final_norm{};  // with NormPlace::kPre
   std::vector<PackedLayer> layers;
+  std::optional<PackedHead> head;
 
   size_t bytes() const noexcept { return memory_.size(); }
 
   // What is added to a head's scores, by the key's distance from the query; null: nothing.
-  const float* bias_of(size_t head) const noexcept {
-    return biases_ == nullptr ? nullptr : biases_ + head * bias_stride_ + config.positions - 1;
+  const float* bias_of(size_t which) const noexcept {
+    return biases_ == nullptr ? nullptr : biases_ + which * bias_stride_ + config.positions - 1;
   }
 
  private:

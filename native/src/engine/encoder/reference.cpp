@@ -42,7 +42,7 @@ Matrix linear(const Matrix& x, const Linear& layer, const StopFlag& stop) {
   Matrix y(x.rows, layer.out);
   for (size_t row = 0; row < x.rows; ++row) std::copy(bias.begin(), bias.end(), &y(row, 0));
   // Weights are read once, in the order they lie in the file, some rows of theirs at a time.
-  const size_t length = layer.out_major ? layer.in : layer.out;
+  const size_t length = layer.out_major ? layer.in : layer.stored_width();
   const size_t count = layer.out_major ? layer.out : layer.in;
   const size_t together = std::max<size_t>(1, kPiece / length);
   std::vector<float> piece;
@@ -57,7 +57,7 @@ Matrix linear(const Matrix& x, const Linear& layer, const StopFlag& stop) {
         if (layer.out_major) {
           y(row, first + i) += dot(x.values.data() + row * x.columns, weights);
         } else {
-          for (size_t out = 0; out < layer.out; ++out) y(row, out) += x(row, first + i) * weights[out];
+          for (size_t out = 0; out < layer.out; ++out) y(row, out) += x(row, first + i) * weights[layer.first_out + out];
         }
       }
     }
@@ -163,7 +163,7 @@ std::vector<size_t> position_rows_of(const EncoderConfig& config, std::span<cons
   return rows;
 }
 
-Matrix embed(const EncoderWeights& weights, std::span<const int32_t> ids) {
+Matrix embed(const EncoderWeights& weights, std::span<const int32_t> ids, std::span<const int32_t> types) {
   const EncoderConfig& config = weights.config;
   Matrix x(ids.size(), config.hidden);
   const auto add_row = [&](size_t token, const Tensor& table, size_t row) {
@@ -179,7 +179,8 @@ Matrix embed(const EncoderWeights& weights, std::span<const int32_t> ids) {
                                                    " is not in the vocabulary or beyond the last position");
     add_row(i, weights.words, id);
     if (config.has_positions) add_row(i, weights.positions, positions[i]);
-    if (config.token_types > 0) add_row(i, weights.token_types, 0);
+    if (config.token_types > 0)
+      add_row(i, weights.token_types, types.empty() ? 0 : static_cast<size_t>(types[i]));
   }
   return x;
 }
@@ -204,10 +205,10 @@ Matrix normalized(Matrix x, const LayerNorm& norm, double epsilon) {
 }  // namespace
 
 std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
-                                     const StopFlag& stop) {
+                                     const StopFlag& stop, std::span<const int32_t> types) {
   const EncoderConfig& config = weights.config;
   const double epsilon = config.layer_norm_epsilon;
-  Matrix x = embed(weights, ids);
+  Matrix x = embed(weights, ids, types);
   normalize(x, weights.embedding_norm, epsilon);
   for (size_t i = 0; i < weights.layers.size(); ++i) {
     const EncoderLayer& layer = weights.layers[i];
@@ -231,11 +232,30 @@ std::vector<double> reference_encode(const EncoderWeights& weights, std::span<co
   return std::move(x.values);
 }
 
-double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights, const StopFlag& stop) {
-  const EncoderConfig& config = weights.config;
+std::vector<double> reference_score(const EncoderWeights& weights, std::span<const double> rows) {
+  const ClassificationHead& head = *weights.head;
+  const size_t hidden = weights.config.hidden, tokens = rows.size() / hidden;
+  Matrix x(1, hidden);
+  for (size_t i = 0; i < (head.mean ? tokens : 1); ++i)
+    for (size_t d = 0; d < hidden; ++d)
+      x(0, d) += rows[i * hidden + d] / static_cast<double>(head.mean ? tokens : 1);
+  x = linear(x, head.dense, StopFlag());
+  for (double& value : x.values) value = activate(value, head.activation);
+  if (head.norm.gamma.elements > 0) normalize(x, head.norm, weights.config.layer_norm_epsilon);
+  return std::move(linear(x, head.classifier, StopFlag()).values);
+}
+
+// Four tokens from all over the vocabulary.
+static std::vector<int32_t> test_ids(const EncoderConfig& config) {
   std::vector<int32_t> ids(std::min<size_t>(4, config.positions));
   for (size_t i = 0; i < ids.size(); ++i)
     ids[i] = static_cast<int32_t>((2 * i + 1) * config.vocabulary / (2 * ids.size()));
+  return ids;
+}
+
+double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights, const StopFlag& stop) {
+  const EncoderConfig& config = weights.config;
+  const std::vector<int32_t> ids = test_ids(config);
   const std::vector<double> expected = reference_encode(weights, ids, stop);
   std::vector<float> rows(expected.size());
   const uint32_t offsets[] = {0, static_cast<uint32_t>(ids.size())};
@@ -253,6 +273,23 @@ double least_cosine_to_reference(Engine& engine, const EncoderWeights& weights, 
     least = cosine < least ? cosine : cosine == cosine ? least : -1;
   }
   return least;
+}
+
+double largest_error_of_head(Engine& engine, const EncoderWeights& weights) {
+  const std::vector<int32_t> ids = test_ids(weights.config);
+  const uint32_t offsets[] = {0, static_cast<uint32_t>(ids.size())};
+  std::vector<float> rows(ids.size() * weights.config.hidden), logits(weights.head->classifier.out);
+  engine.embed({ids, offsets}, Pooling::kNone, false, 1, rows);
+  engine.embed({ids, offsets}, Pooling::kScore, false, 1, logits);
+  const std::vector<double> expected =
+      reference_score(weights, std::vector<double>(rows.begin(), rows.end()));
+  double largest = 0, error = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    largest = std::max(largest, std::fabs(expected[i]));
+    const double off = std::fabs(static_cast<double>(logits[i]) - expected[i]);
+    error = off >= error ? off : off == off ? error : INFINITY;
+  }
+  return error / std::max(largest, 1.0);
 }
 
 }  // namespace gteway

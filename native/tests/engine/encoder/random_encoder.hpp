@@ -40,6 +40,14 @@ class RandomEncoder {
   void add_relative_bias(size_t buckets) {
     weights.relative_bias = {make(buckets * weights.config.heads, 0.5F), buckets};
   }
+  void add_head(size_t labels, bool mean, Activation activation, bool has_norm) {
+    const size_t hidden = weights.config.hidden;
+    weights.head = {.mean = mean,
+                    .dense = linear(hidden, hidden, true),
+                    .activation = activation,
+                    .norm = has_norm ? norm(hidden) : LayerNorm{},
+                    .classifier = linear(hidden, labels, true)};
+  }
   // As ModernBERT's.
   void remove_biases() {
     weights.embedding_norm.beta = weights.final_norm.beta = {};
@@ -72,7 +80,8 @@ class RandomEncoder {
   }
   LayerNorm norm(size_t dims) { return {make(dims, 0.1F, 1), make(dims, 0.1F)}; }
   Linear linear(size_t in, size_t out, bool out_major) {
-    return {make(in * out, 1.2F / std::sqrt(static_cast<float>(in))), out_major, in, out, make(out, 0.1F)};
+    return {make(in * out, 1.2F / std::sqrt(static_cast<float>(in))), out_major, in, out, make(out, 0.1F), 0,
+            0};
   }
 
   std::mt19937 generator_;
