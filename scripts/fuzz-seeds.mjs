@@ -43,8 +43,10 @@ seed('safetensors', 'model', Buffer.concat([configLength, Buffer.from(config), w
 seed('json', 'config', config);
 
 // One layer of each other family, under its own names.
-const numbers = (/** @type {number[]} */ ...dims) =>
-  ({ dims, values: new Float32Array(dims.reduce((all, dim) => all * dim, 1)).fill(0.01) });
+const numbers = (/** @type {number[]} */ ...dims) => ({
+  dims,
+  values: new Float32Array(dims.reduce((all, dim) => all * dim, 1)).fill(0.01),
+});
 /** @param {string} at @param {number} into @param {number} out @param {boolean} [biased] */
 const linear = (at, into, out, biased = true) => ({
   [`${at}.weight`]: numbers(out, into),
@@ -74,7 +76,10 @@ const families = {
       ...embeddings,
       ...feedForward,
       'encoder.relative_attention_bias.weight': numbers(32, 1),
-      ...['q', 'k', 'v', 'o'].reduce((all, name) => ({ ...all, ...linear(`encoder.layer.0.attention.attn.${name}`, 32, 32) }), {}),
+      ...['q', 'k', 'v', 'o'].reduce(
+        (all, name) => ({ ...all, ...linear(`encoder.layer.0.attention.attn.${name}`, 32, 32) }),
+        {},
+      ),
       ...norm('encoder.layer.0.attention.LayerNorm'),
     },
   },

@@ -48,9 +48,9 @@ struct Operand {
 // What becomes of x W + b. Outputs are row-major; column c of the layer is column c of the output.
 enum class Activation : uint8_t { kNone, kGeluErf, kGeluTanh, kSilu, kRelu };  // at most 1e-6 off, absolute
 enum class ResultKind : uint8_t {
-  kF32,     // stored
-  kAddF32,  // added to what is there: the residual
-  kBf16,    // rounded to nearest even; subnormals may become 0
+  kF32,       // stored
+  kAddF32,    // added to what is there: the residual
+  kBf16,      // rounded to nearest even; subnormals may become 0
   kTimesF32,  // what is there is multiplied by it: a gate
 };
 struct Result {

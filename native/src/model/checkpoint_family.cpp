@@ -112,15 +112,16 @@ constexpr CheckpointFamily kModernBert = {
     .beside = kBesideModernBert,
 };
 
-constexpr std::array kFamilies = {kBert,  roberta("roberta"), roberta("xlm-roberta"), roberta("camembert"),
-                                  kMpnet, kDistilBert,        kModernBert};
+constexpr std::array kFamilies = {
+    kBert,       roberta("roberta"), roberta("xlm-roberta"), roberta("camembert"), kMpnet,
+    kDistilBert, kModernBert};
 
 }  // namespace
 
 const CheckpointFamily* find_checkpoint_family(std::string_view model_type) noexcept {
-  const auto* const found = std::find_if(
-      kFamilies.begin(), kFamilies.end(),
-      [&](const CheckpointFamily& family) { return family.model_type == model_type; });
+  const auto* const found =
+      std::find_if(kFamilies.begin(), kFamilies.end(),
+                   [&](const CheckpointFamily& family) { return family.model_type == model_type; });
   return found == kFamilies.end() ? nullptr : found;
 }
 

@@ -22,7 +22,7 @@ struct CheckpointFamily {
   double default_epsilon = 1e-12;
   enum class Positions { kFromZero, kBehindPadding, kTurned } positions_kind = Positions::kFromZero;
   std::optional<int32_t> padding_id{};  // where config.json does not decide it
-  bool chooses_biases = false;          // attention_bias, mlp_bias, norm_bias and classifier_bias say which there are
+  bool chooses_biases = false;  // attention_bias, mlp_bias, norm_bias and classifier_bias say which there are
 
   // Tensors, without ".weight". Empty: there is none.
   std::string_view words = "embeddings.word_embeddings";

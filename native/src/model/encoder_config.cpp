@@ -31,13 +31,13 @@ class Reader {
     config.heads = size(family.heads);
     config.intermediate = size(family.intermediate);
     if (config.heads == 0 || config.hidden % config.heads != 0)
-      invalid(std::string(family.hidden) + " " + std::to_string(config.hidden) +
-              " cannot be split into " + std::to_string(config.heads) + " heads");
+      invalid(std::string(family.hidden) + " " + std::to_string(config.hidden) + " cannot be split into " +
+              std::to_string(config.heads) + " heads");
     config.head_size = config.hidden / config.heads;
     config.activation = activation(family.activation, "gelu");
-    config.layer_norm_epsilon =
-        family.epsilon.empty() ? static_cast<float>(family.default_epsilon)
-                               : static_cast<float>(number(family.epsilon, family.default_epsilon));
+    config.layer_norm_epsilon = family.epsilon.empty()
+                                    ? static_cast<float>(family.default_epsilon)
+                                    : static_cast<float>(number(family.epsilon, family.default_epsilon));
     config.gated = !family.gate_and_up.empty();
     config.norm_place = family.final_norm.empty() ? NormPlace::kPost : NormPlace::kPre;
     config.has_positions = !family.positions.empty();
@@ -186,8 +186,7 @@ class Reader {
     if (const Json* type = present(*of_kind, "rope_type"); type != nullptr && type->string != "default")
       unsupported("rope_type is " + in_quotes(type->string) + ", not 'default'");
     for (const char* other : {"factor", "partial_rotary_factor"})
-      if (present(*of_kind, other) != nullptr)
-        unsupported("rope_parameters has " + in_quotes(other));
+      if (present(*of_kind, other) != nullptr) unsupported("rope_parameters has " + in_quotes(other));
     return number(*of_kind, "rope_theta", fallback);
   }
 

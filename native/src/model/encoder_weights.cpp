@@ -136,12 +136,12 @@ bool is_bert(const EncoderWeights& weights) {
   const EncoderConfig& config = weights.config;
   const auto has_bias = [](const Linear& layer) { return layer.bias.elements > 0 && layer.stored_out == 0; };
   const auto has_beta = [](const LayerNorm& norm) { return norm.beta.elements > 0; };
-  const bool is_one = config.has_positions && !config.padding_id && config.token_types > 0 &&
-                      config.norm_place == NormPlace::kPost && !config.gated &&
-                      (config.activation == Activation::kGeluErf ||
-                       config.activation == Activation::kGeluTanh) &&
-                      config.attention.empty() && weights.relative_bias.table.elements == 0 &&
-                      has_beta(weights.embedding_norm);
+  const bool is_one =
+      config.has_positions && !config.padding_id && config.token_types > 0 &&
+      config.norm_place == NormPlace::kPost && !config.gated &&
+      (config.activation == Activation::kGeluErf || config.activation == Activation::kGeluTanh) &&
+      config.attention.empty() && weights.relative_bias.table.elements == 0 &&
+      has_beta(weights.embedding_norm);
   return is_one && std::all_of(weights.layers.begin(), weights.layers.end(), [&](const EncoderLayer& layer) {
            return has_bias(layer.query) && has_bias(layer.key) && has_bias(layer.value) &&
                   has_bias(layer.attention_output) && has_bias(layer.up) && has_bias(layer.down) &&

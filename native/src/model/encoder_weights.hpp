@@ -52,7 +52,7 @@ struct EncoderConfig {
   // `padding_id` + 1, and a token that spells the padding has row `padding_id`.
   std::optional<int32_t> padding_id{};
   NormPlace norm_place = NormPlace::kPost;
-  bool gated = false;  // the feed-forward network is down(activation(gate(x)) × up(x))
+  bool gated = false;                       // the feed-forward network is down(activation(gate(x)) × up(x))
   std::vector<LayerAttention> attention{};  // [layers]; empty: all see everywhere, and none turns
 
   const LayerAttention& attention_of(size_t layer) const;

@@ -52,8 +52,8 @@ class Reader {
     const TermId rows = chosen.is_logits ? read_head(output) : output;
     const Term& last = expect(rows, Kind::kNorm, "the output of a layer is no LayerNorm");
     std::vector<EncoderLayer> layers;  // last first
-    const TermId embeddings = term(last.operands[0]).kind == Kind::kResidual ? read_pre(rows, layers)
-                                                                             : read_post(rows, layers);
+    const TermId embeddings =
+        term(last.operands[0]).kind == Kind::kResidual ? read_pre(rows, layers) : read_post(rows, layers);
     read_embeddings(embeddings);
     std::reverse(layers.begin(), layers.end());
     std::reverse(attention_.begin(), attention_.end());
@@ -100,7 +100,8 @@ class Reader {
       const TermId inner = read_feed_forward(down, layer);
       expect(inner, Kind::kNorm, "the feed-forward network does not read a LayerNorm");
       layer.output_norm = norm(inner);
-      if (term(inner).operands[0] != before) refuse(inner, "it is not of what the network's output is added to");
+      if (term(inner).operands[0] != before)
+        refuse(inner, "it is not of what the network's output is added to");
       const auto [input, projected] = added(before);
       layer.attention_output = linear(projected);
       // The first layer may read what the embeddings' norm left.
@@ -122,8 +123,8 @@ class Reader {
     const Term& sum = term(id);
     if (sum.kind == Kind::kResidual) return {sum.operands[0], sum.operands[1]};
     if (sum.kind == Kind::kSum)
-      for (const auto& [x, layer] : {std::pair{sum.operands[0], sum.operands[1]},
-                                     std::pair{sum.operands[1], sum.operands[0]}})
+      for (const auto& [x, layer] :
+           {std::pair{sum.operands[0], sum.operands[1]}, std::pair{sum.operands[1], sum.operands[0]}})
         if (is_layer(layer) && term(x).kind == Kind::kNorm) return {x, layer};
     refuse(id, "it is not the sum of a linear layer and the layer's input");
   }
@@ -252,6 +253,7 @@ class Reader {
       const Term& indices = term(lookup.operands[1]);
       const auto rows = static_cast<size_t>(table.shape[0]);
       if (static_cast<size_t>(table.shape[1]) != hidden_) refuse(id, "a table has rows of another size");
+      if (rows == 0) refuse(id, "a table has no row");
       const bool is_padded = indices.kind == Kind::kPaddedPositions;
       bool& has = indices.kind == Kind::kIds                      ? has_words
                   : indices.kind == Kind::kPositions || is_padded ? has_positions
@@ -275,9 +277,8 @@ class Reader {
       } else {
         weights_.token_types = tensor(lookup.operands[0]);
         // Without an input that says them, all tokens are of the first.
-        const bool is_given =
-            std::any_of(model_.inputs.begin(), model_.inputs.end(),
-                        [](const OnnxPort& port) { return port.name == "token_type_ids"; });
+        const bool is_given = std::any_of(model_.inputs.begin(), model_.inputs.end(),
+                                          [](const OnnxPort& port) { return port.name == "token_type_ids"; });
         config.token_types = is_given ? rows : 1;
         weights_.token_types.elements = config.token_types * hidden_;
       }

@@ -118,16 +118,18 @@ class Reader {
 
   ClassificationHead head() {
     const size_t hidden = config_.hidden;
-    ClassificationHead head{.mean = checkpoint_.head_mean,
-                            .dense = linear(head_name(family_.head_dense), checkpoint_.head_bias, hidden, hidden),
-                            .activation = checkpoint_.head_activation,
-                            .norm = {},
-                            .classifier = {}};
+    ClassificationHead head{
+        .mean = checkpoint_.head_mean,
+        .dense = linear(head_name(family_.head_dense), checkpoint_.head_bias, hidden, hidden),
+        .activation = checkpoint_.head_activation,
+        .norm = {},
+        .classifier = {}};
     if (!family_.head_norm.empty())
       head.norm = norm(head_name(family_.head_norm), checkpoint_.norm_bias, hidden);
     const std::string classifier = head_name(family_.classifier);
     const auto found = file_.tensors.find(classifier + ".weight");
-    if (found == file_.tensors.end()) unsupported("tensor " + in_quotes(classifier + ".weight") + " is missing");
+    if (found == file_.tensors.end())
+      unsupported("tensor " + in_quotes(classifier + ".weight") + " is missing");
     const std::vector<size_t>& shape = found->second.shape;
     head.classifier = linear(classifier, true, hidden, shape.empty() ? 0 : shape[0]);
     return head;

@@ -25,7 +25,6 @@ double truth_of(Activation activation, double x) {
   return x;
 }
 
-
 struct Product {
   PackedBytes* packed_bytes;
   PackLinear* pack;

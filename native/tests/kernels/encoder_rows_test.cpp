@@ -136,8 +136,9 @@ ENCODER_TEST("turn_heads turns dimensions d and d + half of every head, and is s
       const size_t heads = 3, columns = heads * head_size;
       std::vector<float> turns(rows * head_size);
       for (size_t i = 0; i < turns.size(); ++i)
-        turns[i] = i % head_size < head_size / 2 ? std::cos(static_cast<float>(i))
-                                                 : std::sin(static_cast<float>(i) - 0.5F * static_cast<float>(head_size));
+        turns[i] = i % head_size < head_size / 2
+                       ? std::cos(static_cast<float>(i))
+                       : std::sin(static_cast<float>(i) - 0.5F * static_cast<float>(head_size));
       Matrix<float> x(rows, columns), y(rows, columns);
       x.fill(3);
       y.fill(3);

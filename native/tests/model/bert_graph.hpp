@@ -106,8 +106,7 @@ class BertGraph {
     const std::string before =
         graph_.add("mask/before", "Mul", {rows, dimension("mask/tokens", "attention_mask", 1)});
     const std::string places = graph_.add("mask/places", "Add", {keys, before});
-    const std::string found =
-        graph_.add("mask/found", "Gather", {flat, places}, {{"axis", int64_t{0}}});
+    const std::string found = graph_.add("mask/found", "Gather", {flat, places}, {{"axis", int64_t{0}}});
     const std::string line = graph_.add("mask/line", "Reshape", {found, axes("mask/open", {-1})});
     const std::string back =
         graph_.add("mask/back", "Reshape", {line, graph_.add("mask/places/shape", "Shape", {places})});
@@ -158,11 +157,11 @@ class BertGraph {
     for (size_t i = 0; i < counting.size(); ++i) counting[i] = static_cast<int64_t>(i);
     const std::string positions = style_.padded_positions ? padded_positions() : [&] {
       const std::string all = graph_.add(integers("positions/all", {1, kPositions}, counting));
-      return graph_.add("positions", "Slice",
-                        {all, graph_.add(integers("positions/start", {1}, {0})),
-                         dimension("positions/end", "input_ids", 1),
-                         graph_.add(integers("positions/axis", {1}, {1})),
-                         graph_.add(integers("positions/step", {1}, {1}))});
+      return graph_.add(
+          "positions", "Slice",
+          {all, graph_.add(integers("positions/start", {1}, {0})), dimension("positions/end", "input_ids", 1),
+           graph_.add(integers("positions/axis", {1}, {1})),
+           graph_.add(integers("positions/step", {1}, {1}))});
     }();
     const std::string words =
         graph_.add("words", "Gather", {weight("words/table", {kVocabulary, kHidden}), "input_ids"},

@@ -132,10 +132,13 @@ TEST("onnx encoder: without an input for them, tokens have the first type alone"
   GraphToWrite& graph = bert.graph();
   graph.inputs.pop_back();
   graph.node("types").inputs[1] = "zeros";
-  graph.nodes.insert(graph.nodes.begin(),
-                     {{"zeros/shape", "Shape", {"input_ids"}, {"zeros/shape"}, {}, ""},
-                      {"zeros", "ConstantOfShape", {"zeros/shape"}, {"zeros"},
-                       {{"value", test::integers("", {1}, {0})}}, ""}});
+  graph.nodes.insert(graph.nodes.begin(), {{"zeros/shape", "Shape", {"input_ids"}, {"zeros/shape"}, {}, ""},
+                                           {"zeros",
+                                            "ConstantOfShape",
+                                            {"zeros/shape"},
+                                            {"zeros"},
+                                            {{"value", test::integers("", {1}, {0})}},
+                                            ""}});
   CHECK_EQ(read(graph).config.token_types, 1u);
 }
 
@@ -358,26 +361,32 @@ const std::vector<Spoiled>& spoiled() {
        [](G& g) { g.node("last_hidden_state").inputs[0] = "layer1/middle"; }, "no GELU"},
       {"the embeddings as the output",
        [](G& g) { g.node("last_hidden_state").inputs[0] = "embeddings/norm"; }, "no layer"},
-      {"a mask looked up in another row", [](G& g) { g.node("mask/before").inputs[0] = "mask/keys"; },
-       "two coordinates", {.index_mask = true}},
+      {"a mask looked up in another row",
+       [](G& g) { g.node("mask/before").inputs[0] = "mask/keys"; },
+       "two coordinates",
+       {.index_mask = true}},
       {"a mask looked up by rows of another length",
-       [](G& g) {
-         g.node("mask/before").inputs[1] = "mask/batch";
-       },
-       "mask", {.index_mask = true}},
-      {"a mask with a causal part", [](G& g) { set_integer(g, "mask/least", 0, 1); }, "not the same",
+       [](G& g) { g.node("mask/before").inputs[1] = "mask/batch"; },
+       "mask",
+       {.index_mask = true}},
+      {"a mask with a causal part",
+       [](G& g) { set_integer(g, "mask/least", 0, 1); },
+       "not the same",
        {.index_mask = true}},
       {"a mask that hides tokens and shows padding",
-       [](G& g) { std::swap(g.node("mask").inputs[1], g.node("mask").inputs[2]); }, "mask",
+       [](G& g) { std::swap(g.node("mask").inputs[1], g.node("mask").inputs[2]); },
+       "mask",
        {.index_mask = true}},
       {"positions behind another token's than the padding's",
        [](G& g) {
          g.add(test::integers("other", {}, {4}));
          g.node("positions").inputs[1] = "other";
        },
-       "'positions' (Add)", {.padded_positions = true}},
+       "'positions' (Add)",
+       {.padded_positions = true}},
       {"positions that count the padding",
-       [](G& g) { g.node("positions/counted").inputs[0] = "attention_mask"; }, "counts something else",
+       [](G& g) { g.node("positions/counted").inputs[0] = "attention_mask"; },
+       "counts something else",
        {.padded_positions = true}},
       {"a bias for every token",
        [](G& g) {

@@ -80,7 +80,7 @@ class Places {
   const PackedEncoder& encoder_;
   const int32_t* ids_;
   const int32_t* types_;  // null: all of type 0
-  size_t counted_;  // tokens before that are no padding
+  size_t counted_;        // tokens before that are no padding
 };
 
 class Pass {
@@ -200,8 +200,8 @@ class Pass {
     const int32_t* const ids = batch_.ids.data() + first;
     const size_t hidden = encoder_.config.hidden;
     if (encoder_.words_precision == Precision::kF32)
-      encoder_.kernel.embed_f32(ids, tokens, reinterpret_cast<const float*>(encoder_.words), positions, hidden,
-                                x(first), at_.x.stride);
+      encoder_.kernel.embed_f32(ids, tokens, reinterpret_cast<const float*>(encoder_.words), positions,
+                                hidden, x(first), at_.x.stride);
     else
       encoder_.kernel.embed_bf16(ids, tokens, reinterpret_cast<const uint16_t*>(encoder_.words), positions,
                                  hidden, x(first), at_.x.stride);

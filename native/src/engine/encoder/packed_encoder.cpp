@@ -252,8 +252,7 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
       return linear;
     };
 
-    const float query_scale =
-        static_cast<float>(kLog2E / std::sqrt(static_cast<double>(config.head_size)));
+    const float query_scale = static_cast<float>(kLog2E / std::sqrt(static_cast<double>(config.head_size)));
     // Layers that turn alike share a table.
     const auto place_turns = [&](size_t layer) -> const float* {
       const std::vector<float>& rotation = config.attention_of(layer).rotation;

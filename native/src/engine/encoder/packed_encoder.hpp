@@ -33,7 +33,8 @@ struct PackedLayer {
   PackedLinear down;
   kernels::LayerNormalization attention_norm{};
   kernels::LayerNormalization output_norm{};
-  const float* turns = nullptr;  // [positions, head_size], as the kernels want them; null: heads are not turned
+  const float* turns =
+      nullptr;  // [positions, head_size], as the kernels want them; null: heads are not turned
   size_t reach = LayerAttention::kEverywhere;
 };
 

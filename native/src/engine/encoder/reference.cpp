@@ -57,7 +57,8 @@ Matrix linear(const Matrix& x, const Linear& layer, const StopFlag& stop) {
         if (layer.out_major) {
           y(row, first + i) += dot(x.values.data() + row * x.columns, weights);
         } else {
-          for (size_t out = 0; out < layer.out; ++out) y(row, out) += x(row, first + i) * weights[layer.first_out + out];
+          for (size_t out = 0; out < layer.out; ++out)
+            y(row, out) += x(row, first + i) * weights[layer.first_out + out];
         }
       }
     }
@@ -125,7 +126,8 @@ Matrix attention(Matrix q, Matrix k, const Matrix& v, const EncoderWeights& mode
   for (size_t head = 0; head < config.heads; ++head) {
     const size_t first = head * config.head_size, end = first + config.head_size;
     for (size_t i = 0; i < tokens; ++i) {
-      const size_t begin = i - std::min(i, how.reach), keys = std::min(tokens - 1 - i, how.reach) + 1 + i - begin;
+      const size_t begin = i - std::min(i, how.reach),
+                   keys = std::min(tokens - 1 - i, how.reach) + 1 + i - begin;
       weights.assign(keys, 0);
       for (size_t j = 0; j < keys; ++j) {
         double score = 0;
@@ -158,8 +160,7 @@ std::vector<size_t> position_rows_of(const EncoderConfig& config, std::span<cons
   }
   const auto padding = static_cast<size_t>(*config.padding_id);
   size_t seen = 0;
-  for (size_t i = 0; i < ids.size(); ++i)
-    rows[i] = ids[i] == *config.padding_id ? padding : padding + ++seen;
+  for (size_t i = 0; i < ids.size(); ++i) rows[i] = ids[i] == *config.padding_id ? padding : padding + ++seen;
   return rows;
 }
 

@@ -17,8 +17,7 @@ namespace gteway {
 // most config.positions of them; throws Error{kInvalidArgument} otherwise. Throws Error{kAborted} at most 256
 // KiB of weights behind `stop`.
 std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
-                                     const StopFlag& stop = StopFlag(),
-                                     std::span<const int32_t> types = {});
+                                     const StopFlag& stop = StopFlag(), std::span<const int32_t> types = {});
 
 // The logits that the model's head makes of a sequence's rows.
 std::vector<double> reference_score(const EncoderWeights& weights, std::span<const double> rows);

@@ -61,8 +61,7 @@ struct Attention {
   }
 
   static void add_bias(float* scores, size_t keys, const float* bias) {
-    for (size_t j = 0; j < keys; j += kLanes)
-      (F32::load(scores + j) + F32::load(bias + j)).store(scores + j);
+    for (size_t j = 0; j < keys; j += kLanes) (F32::load(scores + j) + F32::load(bias + j)).store(scores + j);
   }
 
   // scores: [keys] of one query, of which it sees [begin, end), made softmax weights in `weights`; returns
@@ -129,8 +128,7 @@ struct Attention {
         if (head.bias != nullptr)
           add_bias(of_query, keys, head.bias + static_cast<ptrdiff_t>(first) - static_cast<ptrdiff_t>(query));
         const size_t begin = query > head.reach + first ? query - head.reach - first : 0;
-        scales[r] =
-            1 / soften(of_query, begin, seen_until(head, query) - first, keys, weights + r * keys);
+        scales[r] = 1 / soften(of_query, begin, seen_until(head, query) - first, keys, weights + r * keys);
       }
       for (size_t d = 0; d < head.head_size; d += kColumns) {
         Product::multiply(height, reinterpret_cast<const char*>(weights), keys * sizeof(Element),

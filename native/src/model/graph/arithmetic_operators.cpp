@@ -74,7 +74,8 @@ TermId Evaluator::add() {
     check_scale(scores);
     const Term& term = terms_[scores.base];
     // [batch or 1, heads, queries, keys]
-    if (terms_[bias].integers != std::vector<int64_t>{-1, 2, 0, 1} || terms_[bias].shape[1] != term.integers[0])
+    if (terms_[bias].integers != std::vector<int64_t>{-1, 2, 0, 1} ||
+        terms_[bias].shape[1] != term.integers[0])
       refuse("its bias is not one for each head and distance");
     if (term.operands.size() != 2) refuse("it adds a bias to scores of turned heads");
     broadcast(term.shape, terms_[bias].shape);

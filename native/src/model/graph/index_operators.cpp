@@ -79,7 +79,8 @@ std::optional<TermId> Evaluator::add_places(TermId a, TermId b) {
     if (term.kind == Kind::kSide && number.kind == Kind::kHalfBucket) {
       // Queries come first, and keys behind them: of key - query, those above 0 are on the other side.
       const double half = term.number;
-      const auto exact = static_cast<double>(number.integers[0]), most = static_cast<double>(number.integers[1]);
+      const auto exact = static_cast<double>(number.integers[0]),
+                 most = static_cast<double>(number.integers[1]);
       const double factor = (half - exact) / std::log(128 / exact);
       const std::vector<int64_t> query_minus_key = {1, -1};
       if (term.shape != number.shape || term.integers != query_minus_key || half != 2 * exact ||
@@ -262,7 +263,8 @@ TermId Evaluator::reshape_mask(TermId mask, std::vector<Dim> target) {
   std::vector<int64_t> order;
   for (size_t i = 0; i < term.integers.size(); ++i) {
     if (term.integers[i] >= 0) order.push_back(term.integers[i]);
-    if (term.integers[i] < 0 && term.shape[i] != 1) refuse("it changes the shape of a mask that was expanded");
+    if (term.integers[i] < 0 && term.shape[i] != 1)
+      refuse("it changes the shape of a mask that was expanded");
   }
   if (order != std::vector<int64_t>{0, 1} && order != std::vector<int64_t>{2})
     refuse("it changes the shape of a mask");
@@ -284,8 +286,8 @@ TermId Evaluator::cumulative_sum() {
   const Term& term = terms_[input(0)];
   const std::vector<int64_t>& axis = integers_of(input(1));
   if (term.kind != Kind::kIsNotToken || term.element != Element::kInteger || axis.size() != 1 ||
-      axis_of(axis[0], term.shape.size()) + 1 != term.shape.size() || integer_attribute("exclusive", 0) != 0 ||
-      integer_attribute("reverse", 0) != 0)
+      axis_of(axis[0], term.shape.size()) + 1 != term.shape.size() ||
+      integer_attribute("exclusive", 0) != 0 || integer_attribute("reverse", 0) != 0)
     refuse("it counts something else than the tokens that are no padding");
   return make(Kind::kCounted, Element::kInteger, {}, term.shape, term.integers);
 }

@@ -33,7 +33,8 @@ TermId Evaluator::matrix_product() {
         x.shape[3] != y.shape[2])
       refuse("it is no product of queries and keys, head by head");
     std::vector<TermId> operands = {x.operands[0], y.operands[0]};
-    if (is_turned && x.operands[1] != y.operands[1]) refuse("queries and keys are turned by different angles");
+    if (is_turned && x.operands[1] != y.operands[1])
+      refuse("queries and keys are turned by different angles");
     if (is_turned) operands.push_back(x.operands[1]);
     const TermId scores = make(Kind::kScores, Element::kReal, std::move(operands),
                                {kBatch, x.shape[1], kSequence, kSequence}, {x.shape[1], x.shape[3]});

@@ -101,8 +101,7 @@ TermId Evaluator::constant_of_shape() {
   if (dims.size() == 1 && dims[0] >= 0 && dims[0] <= 8)
     return make(Kind::kIntegers, Element::kInteger, {}, {dims[0]},
                 std::vector<int64_t>(static_cast<size_t>(dims[0]), fill));
-  if (fill != 0)
-    return make(Kind::kFill, Element::kInteger, {}, dims, {}, static_cast<double>(fill));
+  if (fill != 0) return make(Kind::kFill, Element::kInteger, {}, dims, {}, static_cast<double>(fill));
   return make(Kind::kZeros, Element::kInteger, {}, dims);
 }
 
@@ -124,8 +123,8 @@ TermId Evaluator::gather() {
   const size_t axis = axis_of(integer_attribute("axis", 0), terms_[table].shape.size());
   // The row of each sequence's first token
   if (axis == 1 && terms_[table].element == Element::kReal && terms_[table].shape.size() == 3 &&
-      terms_[table].shape[1] == kSequence && is(indices, Kind::kIntegers) &&
-      terms_[indices].shape.empty() && terms_[indices].integers == std::vector<int64_t>{0})
+      terms_[table].shape[1] == kSequence && is(indices, Kind::kIntegers) && terms_[indices].shape.empty() &&
+      terms_[indices].integers == std::vector<int64_t>{0})
     return make(Kind::kFirstRow, Element::kReal, {table}, {kBatch, terms_[table].shape[2]});
   if (axis != 0) refuse("it gathers along another axis than 0");
   if (is(table, Kind::kMask) && terms_[table].integers[0] == 2) return gather_mask(table, indices);
@@ -173,7 +172,8 @@ TermId Evaluator::slice() {
     refuse("its lists have different lengths");
   for (const int64_t step : steps)
     if (step != 1) refuse("its step is not 1");
-  if (term.element == Element::kReal && starts.size() == 1 && rank >= 3 && axis_of(along[0], rank) + 1 == rank)
+  if (term.element == Element::kReal && starts.size() == 1 && rank >= 3 &&
+      axis_of(along[0], rank) + 1 == rank)
     return slice_values(x, starts[0], ends[0]);
 
   if (term.kind == Kind::kIntegers && rank == 1 && starts.size() == 1) {

@@ -94,16 +94,16 @@ enum class Kind {
   kNorm,         // unit(x) gamma + beta:  x, gamma, beta
 
   // The network
-  kLookup,         // rows of a table:  table, indices
-  kSum,            // a + b, unordered: operands ascending; `integers` {summands}
-  kResidual,       // x + a layer of a block:  x, layer
-  kProduct,        // x W:  x, W
-  kLinear,         // x W + b:  x, W, b
-  kColumns,        // columns of a layer:  layer; `integers` {first, how many}
-  kGated,          // activation(gate) × up:  activation, up
-  kHeads,          // [batch, sequence, heads, size]; `integers`: which of these each dimension is
-  kThirds,         // a layer of queries, keys and values as [batch, sequence, 3, heads, size]:  layer
-  kThird,          // one of these:  layer; `integers` {which}
+  kLookup,    // rows of a table:  table, indices
+  kSum,       // a + b, unordered: operands ascending; `integers` {summands}
+  kResidual,  // x + a layer of a block:  x, layer
+  kProduct,   // x W:  x, W
+  kLinear,    // x W + b:  x, W, b
+  kColumns,   // columns of a layer:  layer; `integers` {first, how many}
+  kGated,     // activation(gate) × up:  activation, up
+  kHeads,     // [batch, sequence, heads, size]; `integers`: which of these each dimension is
+  kThirds,    // a layer of queries, keys and values as [batch, sequence, 3, heads, size]:  layer
+  kThird,     // one of these:  layer; `integers` {which}
   // Heads turned by their positions; `integers` as of kHeads
   kFrequencies,  // of the file, for each sequence: [batch, size / 2, 1]:  tensor
   kAngles,       // frequencies × positions; `integers` {1}: [batch or 1, sequence, size / 2]:  tensor
@@ -115,7 +115,7 @@ enum class Kind {
   kTimesCos,  // heads × cosines:  heads, tensor
   kTimesSin,  // swapped heads × sines:  heads, tensor
   kTurned,    // their sum:  x, tensor
-  kBias,      // rows of a table for buckets:  table; `integers`: which of queries, keys, heads each dimension is
+  kBias,  // rows of a table for buckets:  table; `integers`: which of queries, keys, heads each dimension is
   // Q Kᵀ of each head:  q, k as [batch, sequence, hidden], and the frequencies they were turned by;
   // `integers` {heads, size}
   kScores,
@@ -129,13 +129,13 @@ enum class Kind {
   kMerged,         // the same as [batch, sequence, hidden]
 
   // One row of each sequence
-  kFirstRow,  // of its first token:  x
-  kReal,      // x where a token is real, else 0:  x
-  kRealSum,   // the sum of these over a sequence:  x
-  kRealCount, // how many tokens are real
-  kMeanRow,   // their quotient:  x
-  kTanhRow,   // tanh(x):  x
-  kReluRow,   // max(x, 0):  x
+  kFirstRow,   // of its first token:  x
+  kReal,       // x where a token is real, else 0:  x
+  kRealSum,    // the sum of these over a sequence:  x
+  kRealCount,  // how many tokens are real
+  kMeanRow,    // their quotient:  x
+  kTanhRow,    // tanh(x):  x
+  kReluRow,    // max(x, 0):  x
 };
 
 enum class Element { kInteger, kBoolean, kReal };

@@ -27,8 +27,8 @@ TermId Evaluator::split() {
   expect_inputs(1, 2);
   const TermId x = input(0);
   const Term& term = terms_[x];
-  if (term.kind != Kind::kThirds ||
-      axis_of(integer_attribute("axis", 0), term.shape.size()) != 2 || node().outputs.size() != 3)
+  if (term.kind != Kind::kThirds || axis_of(integer_attribute("axis", 0), term.shape.size()) != 2 ||
+      node().outputs.size() != 3)
     refuse("it parts something else than queries, keys and values");
   if (has_input(1) && integers_of(input(1)) != std::vector<int64_t>{1, 1, 1})
     refuse("its parts are not alike");

@@ -99,8 +99,7 @@ void check_family(const std::string& name, const std::string& file, const Bound&
   const fs::path model = families() / name;
   const EncoderWeights weights = read_encoder((model / file).string(), (model / "config.json").string());
   if (const auto reason = encoder_unavailable(weights.config, bound.dtype)) SKIP(*reason);
-  const auto engine =
-      make_encoder(weights, {.dtype = bound.dtype, .threads = 1, .max_batch_tokens = 0});
+  const auto engine = make_encoder(weights, {.dtype = bound.dtype, .threads = 1, .max_batch_tokens = 0});
   check_encoder(*engine, weights, bound.dtype);
   if (name.ends_with("reranker")) {
     const double error = largest_error(*engine, model);

@@ -65,9 +65,8 @@ std::vector<Form> forms() {
   }
   all.push_back({"a bias by distance", padded, [](RandomEncoder& model) { model.add_relative_bias(32); }});
   EncoderConfig wide = small(64);
-  all.push_back({"a bias by distance, heads of 64", wide, [](RandomEncoder& model) {
-                   model.add_relative_bias(32);
-                 }});
+  all.push_back(
+      {"a bias by distance, heads of 64", wide, [](RandomEncoder& model) { model.add_relative_bias(32); }});
   EncoderConfig before = small();
   before.norm_place = NormPlace::kPre;
   all.push_back({"norms before the blocks", before});
@@ -96,9 +95,7 @@ std::vector<int32_t> text(size_t length, uint32_t seed) {
   return ids;
 }
 
-double slack_of(const std::string& dtype) {
-  return dtype == "fp32" ? 1e-10 : dtype == "bf16" ? 4e-4 : 4e-3;
-}
+double slack_of(const std::string& dtype) { return dtype == "fp32" ? 1e-10 : dtype == "bf16" ? 4e-4 : 4e-3; }
 
 void check_form(const Form& form, const std::string& dtype) {
   if (const auto reason = encoder_unavailable(form.config, dtype)) SKIP(*reason);

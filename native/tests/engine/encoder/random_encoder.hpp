@@ -80,8 +80,8 @@ class RandomEncoder {
   }
   LayerNorm norm(size_t dims) { return {make(dims, 0.1F, 1), make(dims, 0.1F)}; }
   Linear linear(size_t in, size_t out, bool out_major) {
-    return {make(in * out, 1.2F / std::sqrt(static_cast<float>(in))), out_major, in, out, make(out, 0.1F), 0,
-            0};
+    return {
+        make(in * out, 1.2F / std::sqrt(static_cast<float>(in))), out_major, in, out, make(out, 0.1F), 0, 0};
   }
 
   std::mt19937 generator_;
