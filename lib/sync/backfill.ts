@@ -5,7 +5,7 @@
 import type { Target } from './catalog.js';
 import { inTransaction, isPassing, type Pool } from './connection.js';
 import { quoteName } from './identifiers.js';
-import { enqueueSql, madeOf, priorities, sqlNames } from './schema-sql.js';
+import { enqueueSql, isCurrent, priorities, sqlNames } from './schema-sql.js';
 
 export interface BackfillOptions {
   /** Rows that are looked at in a transaction. */
@@ -35,7 +35,7 @@ export function backfillSql(target: Target, { after, failed }: { after: boolean;
     : '';
   const ordered = columns.join(', ');
   const enqueue = enqueueSql(target, 'page r', priorities.backfill, {
-    where: `NOT (${madeOf(names, 'r', 'c')} AND r.${names.model} IS NOT DISTINCT FROM s.version)`,
+    where: `NOT (${isCurrent(names, 'r', 'c', 's')})`,
     conflict: failed ? `${otherVersion} OR queue.failed_at IS NOT NULL` : otherVersion,
   });
   return `WITH page AS MATERIALIZED (SELECT * FROM ${names.table} ${from} ORDER BY ${ordered} LIMIT $1),

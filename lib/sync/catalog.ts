@@ -6,6 +6,8 @@ import { SyncError } from './sync-error.js';
 
 /** What runs a statement: a pool, a client of one, or a client. */
 export interface Queryable {
+  // The driver's own signature: it believes the caller.
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters
   query<Row extends object>(sql: string, values?: unknown[]): Promise<{ rows: Row[]; rowCount: number | null }>;
 }
 

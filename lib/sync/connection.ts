@@ -1,8 +1,8 @@
 /** The driver, which only those who synchronise have installed, and which of its errors pass. */
-import type { Client, ClientConfig, Pool, PoolClient, PoolConfig } from 'pg';
+import type { ClientBase, ClientConfig, Pool, PoolClient, PoolConfig } from 'pg';
 import { SyncError } from './sync-error.js';
 
-export type { Client, Pool, PoolClient };
+export type { Pool, PoolClient };
 
 /**
  * What every connection asks of the server: values become the same text on every host, whatever its settings, because
@@ -48,13 +48,17 @@ function clientConfig({ url, patience = 60_000 }: ConnectionOptions): ClientConf
 
 export async function openPool(options: ConnectionOptions, max: number): Promise<Pool> {
   const pg = await driver();
-  const config = {
+  const prepare = async (client: ClientBase): Promise<void> => {
+    await client.query(sessionSettings);
+    await client.query(lockTimeout);
+  };
+  const config: PoolConfig = {
     ...clientConfig(options),
     max,
-    // Awaited by the pool before the connection is handed out.
-    onConnect: (client: { query(sql: string): Promise<unknown> }) =>
-      client.query(sessionSettings).then(() => client.query(lockTimeout)),
-  } satisfies PoolConfig;
+    // Its type says void, but the pool awaits it before it hands the connection out.
+    // eslint-disable-next-line @typescript-eslint/no-misused-promises
+    onConnect: prepare,
+  };
   const pool = new pg.Pool(config);
   // An idle connection that breaks is replaced by the next query, which is where it matters.
   pool.on('error', () => undefined);

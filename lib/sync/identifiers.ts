@@ -51,9 +51,8 @@ export function parseTableName(text: string): TableName {
     rest = rest.slice(match[0].length);
     if (match[3] !== '.') break;
   }
-  const [schema, name] = parts.length === 1 ? ['public', parts[0]] : parts;
-  if (parts.length > 2 || schema === undefined || name === undefined) {
-    throw new SyncError(`table ${show(text)} has ${parts.length} parts; expected schema.name`);
-  }
+  if (parts.length > 2) throw new SyncError(`table ${show(text)} has ${parts.length} parts; expected schema.name`);
+  const name = parts.pop() ?? '';
+  const schema = parts.pop() ?? 'public';
   return { schema: checkName('the schema', schema), name: checkName('the table', name) };
 }

@@ -70,7 +70,7 @@ export class PostgresStore implements Store {
       const locked =
         about.length === 0
           ? new Set<string>()
-          : await idsOf(this.#sql.lockRows, [about.map(({ id }) => id), about.map(({ hash }) => hash)]);
+          : await idsOf(this.#sql.lockRows, [about.map(({ id }) => id), about.map(({ hash }) => hash), config.name]);
       const written = writes.filter(({ id }) => locked.has(id));
       if (written.length > 0) {
         const ids = written.map(({ id }) => id);
@@ -100,7 +100,7 @@ export class PostgresStore implements Store {
 
       const released = [
         ...of('release'),
-        // Changed while it was embedded, without the trigger; or locked by somebody.
+        // Locked by somebody, or changed while it was embedded without that the job became a new one.
         ...about.filter(({ id }) => !locked.has(id)).map(({ id }) => again(id, lockedDelay)),
         ...settling.filter(({ id }) => !settled.has(id)).map(({ id }) => again(id, 0)),
       ];

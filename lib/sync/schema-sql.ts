@@ -3,7 +3,8 @@
  * for the hash of the text it was made of and for the model; triggers. Everything else lies in one schema.
  *
  * The triggers run once per statement, over the rows it changed: a row whose hash is not that of its text is put into the
- * queue, where it stands once. Nobody needs rights on the queue to change the table: the functions run as their owner.
+ * queue, where it stands once; a failure ends with the text that it was about, also where that
+ * went back to what the vector was made of: whether its model is the wanted one, a worker sees. Nobody needs rights on the queue to change the table: the functions run as their owner.
  */
 import type { KeyColumn, Target } from './catalog.js';
 import { contentSql, hashSql } from './content.js';
@@ -51,6 +52,11 @@ export function madeOf({ hash, vector }: SqlNames, r: string, c: string): string
   return `${r}.${hash} IS NOT DISTINCT FROM ${c}.hash AND (${r}.${vector} IS NOT NULL OR ${c}.content = '')`;
 }
 
+/** Whether that vector is of the wanted model, too: `s` is the registry's row. */
+export function isCurrent(names: SqlNames, r: string, c: string, s: string): string {
+  return `${madeOf(names, r, c)} AND ${r}.${names.model} IS NOT DISTINCT FROM ${s}.version`;
+}
+
 /** A row's text and its hash, as `alias`, for the rows of `r`. */
 export function contentOf({ config }: Pick<Target, 'config'>, r: string, alias: string): string {
   return `LATERAL (SELECT p.content, ${hashSql('p.content')} AS hash FROM (SELECT ${contentSql(config, r)} AS content) p) ${alias}`;
@@ -67,14 +73,19 @@ const keyOf = (alias: string, key: readonly KeyColumn[]): string =>
   key.map(({ name }) => `${alias}.${quoteName(name)}`).join(', ');
 
 /**
- * Puts the rows of `source` (an alias `r` of the table's columns) that have no current vector into the queue. A job that is
- * there already is made new if its text is another one: it loses its worker, and a failure is forgotten.
+ * Puts the rows of `source` (an alias `r` of the table's columns) for which `where` holds into the queue; `c` is their text
+ * and hash, `s` the registry's row. A job that is
+ * there already is made new if its text is another one, or another model is wanted: it loses its worker, and a failure is
+ * forgotten.
  */
 export function enqueueSql(
   target: Target,
   source: string,
   priority: number,
-  { where, conflict = 'queue.hash IS DISTINCT FROM excluded.hash' }: { where?: string; conflict?: string } = {},
+  {
+    where,
+    conflict = 'queue.hash IS DISTINCT FROM excluded.hash OR queue.version IS DISTINCT FROM excluded.version',
+  }: { where: string; conflict?: string },
 ): string {
   const { config, key } = target;
   const names = sqlNames(target);
@@ -83,7 +94,7 @@ export function enqueueSql(
   FROM ${source}
   CROSS JOIN ${contentOf(target, 'r', 'c')}
   JOIN ${names.registry} s ON s.name = ${quoteText(config.name)}
-  WHERE ${where ?? `NOT (${madeOf(names, 'r', 'c')})`}
+  WHERE ${where}
   ORDER BY ${keyOf('r', key)}
   ON CONFLICT (${names.keyColumns}) DO UPDATE SET
     hash = excluded.hash, bytes = excluded.bytes, version = excluded.version, attempts = 0,
@@ -100,6 +111,10 @@ export function installSql(target: Target): readonly string[] {
   const trigger = (event: string): string => quoteName(`gteway_sync_${config.name}_${event}`);
   const columnType = vectorSchema === undefined ? vectorType : `${vectorType}(${dimensions})`;
   const stored = JSON.stringify({ ...target, config });
+  // A row of another model that came to a new key: its job stands under the old one. Otherwise a backfill asks for it.
+  const moved = `r.${names.model} IS DISTINCT FROM s.version AND NOT EXISTS (SELECT FROM before b
+    WHERE ${key.map(({ name }) => `b.${quoteName(name)} = r.${quoteName(name)}`).join(' AND ')}
+      AND b.${names.model} IS NOT DISTINCT FROM r.${names.model} AND b.${names.hash} IS NOT DISTINCT FROM r.${names.hash})`;
   const asOwner = `LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
   SET datestyle = 'ISO, MDY' SET timezone = 'UTC' SET intervalstyle = 'postgres' SET extra_float_digits = 1 SET bytea_output = 'hex'`;
   return [
@@ -140,11 +155,19 @@ export function installSql(target: Target): readonly string[] {
   UNIQUE (${names.keyColumns})
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0)`,
     `CREATE INDEX IF NOT EXISTS ${quoteName(`${config.name}_queue_due`)} ON ${names.queue} (priority, due) WHERE failed_at IS NULL`,
+    `CREATE INDEX IF NOT EXISTS ${quoteName(`${config.name}_queue_failed`)} ON ${names.queue} (${names.keyColumns}) WHERE failed_at IS NOT NULL`,
     `INSERT INTO ${names.registry} (name, protocol, target, version)
 VALUES (${quoteText(config.name)}, ${protocol}, ${quoteText(stored)}, ${quoteText(config.modelVersion)})
 ON CONFLICT (name) DO UPDATE SET protocol = excluded.protocol, target = excluded.target, version = excluded.version, backfill_after = NULL`,
-    `CREATE OR REPLACE FUNCTION ${own('changed')}() RETURNS trigger ${asOwner} AS ${body(`BEGIN
-  ${enqueueSql(target, 'changed r', priorities.change)};
+    `CREATE OR REPLACE FUNCTION ${own('inserted')}() RETURNS trigger ${asOwner} AS ${body(`BEGIN
+  ${enqueueSql(target, 'changed r', priorities.change, { where: `NOT (${isCurrent(names, 'r', 'c', 's')})` })};
+  RETURN NULL;
+END`)}`,
+    `CREATE OR REPLACE FUNCTION ${own('updated')}() RETURNS trigger ${asOwner} AS ${body(`BEGIN
+  ${enqueueSql(target, 'changed r', priorities.change, { where: `NOT (${madeOf(names, 'r', 'c')}) OR ${moved}` })};
+  UPDATE ${names.queue} q SET failed_at = NULL, reason = NULL, hash = c.hash, attempts = 0, due = clock_timestamp()
+  FROM changed r CROSS JOIN ${contentOf(target, 'r', 'c')}
+  WHERE q.failed_at IS NOT NULL AND ${names.sameKey('r', 'q')} AND ${madeOf(names, 'r', 'c')};
   RETURN NULL;
 END`)}`,
     `CREATE OR REPLACE FUNCTION ${own('deleted')}() RETURNS trigger ${asOwner} AS ${body(`BEGIN
@@ -166,8 +189,12 @@ FOR EACH STATEMENT EXECUTE FUNCTION ${own(call)}()`,
 }
 
 const triggers = [
-  { event: 'insert', clause: 'INSERT ON {table} REFERENCING NEW TABLE AS changed', call: 'changed' },
-  { event: 'update', clause: 'UPDATE ON {table} REFERENCING NEW TABLE AS changed', call: 'changed' },
+  { event: 'insert', clause: 'INSERT ON {table} REFERENCING NEW TABLE AS changed', call: 'inserted' },
+  {
+    event: 'update',
+    clause: 'UPDATE ON {table} REFERENCING OLD TABLE AS before NEW TABLE AS changed',
+    call: 'updated',
+  },
   { event: 'delete', clause: 'DELETE ON {table} REFERENCING OLD TABLE AS gone', call: 'deleted' },
   { event: 'truncate', clause: 'TRUNCATE ON {table}', call: 'emptied' },
 ] as const;
@@ -198,7 +225,7 @@ export function removeSql(target: Target, { dropColumns = false } = {}): readonl
     ...triggers.map(
       ({ event }) => `DROP TRIGGER IF EXISTS ${quoteName(`gteway_sync_${config.name}_${event}`)} ON ${names.table}`,
     ),
-    ...['changed', 'deleted', 'emptied'].map(
+    ...['inserted', 'updated', 'deleted', 'emptied'].map(
       (name) => `DROP FUNCTION IF EXISTS ${schema}.${quoteName(`${config.name}_${name}`)}()`,
     ),
     `DROP TABLE IF EXISTS ${names.queue}`,

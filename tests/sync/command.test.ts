@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { syncAgeMetric } from '../../lib/sync/metrics.js';
 import { buildLibrary, root } from '../built-library.js';
 import { cli, cliEnvironment, main, runCli, temporaryDirectory } from '../cli/run-cli.js';
@@ -73,8 +73,10 @@ describe.skipIf(missing !== undefined)(
     beforeAll(async () => {
       cluster = await Cluster.start();
     });
+    afterEach(async () => {
+      for (const table of tables.splice(0)) await table.close();
+    });
     afterAll(async () => {
-      for (const table of tables) await table.close();
       await closeSharedSession();
       await cluster.close();
     });

@@ -19,7 +19,7 @@ export interface TestTable {
   readonly pool: Pool;
   readonly target: Target;
   /** Runs a statement as a user of the table would. */
-  run<Row extends object>(sql: string, values?: unknown[]): Promise<Row[]>;
+  run: <Row extends object>(sql: string, values?: unknown[]) => Promise<Row[]>;
   close(): Promise<void>;
 }
 

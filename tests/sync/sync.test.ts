@@ -1,5 +1,5 @@
 /** A table kept in step by a worker, in a real PostgreSQL: what is queued, what is written, and what costs nothing. */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { removeSql } from '../../lib/sync/schema-sql.js';
 import { readStatus } from '../../lib/sync/status.js';
 import { backfillSql } from '../../lib/sync/backfill.js';
@@ -32,8 +32,10 @@ describe.skipIf(missing !== undefined)(
     beforeAll(async () => {
       cluster = await Cluster.start();
     });
+    afterEach(async () => {
+      for (const table of tables.splice(0)) await table.close();
+    });
     afterAll(async () => {
-      for (const table of tables) await table.close();
       await closeSharedSession();
       await cluster.close();
     });
