@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { syncAgeMetric } from '../../lib/sync/metrics.js';
 import { buildLibrary, root } from '../built-library.js';
 import { cli, cliEnvironment, main, runCli, temporaryDirectory } from '../cli/run-cli.js';
@@ -129,6 +129,7 @@ describe.skipIf(missing !== undefined)(
       await table.run("INSERT INTO documents SELECT i, 'row ' || i FROM generate_series(1, 3000) i");
       const args = ['sync', 'work', '--database', table.url, '--threads', '1', '--batch', '400', '--metrics', '0'];
       const child = spawn(process.execPath, [main, ...args], { env: cliEnvironment() });
+      onTestFinished(() => void child.kill('SIGKILL'));
       let stderr = '';
       child.stderr.on('data', (bytes: Buffer) => (stderr += bytes.toString()));
       const ended = once(child, 'close');

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { GtewayError, type Session } from '../../lib/index.js';
 import { openPool } from '../../lib/sync/connection.js';
 import { BatchSize, mostAttempts } from '../../lib/sync/decisions.js';
@@ -72,11 +72,13 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   /** A worker process; `early`: code that runs before it. */
   function spawnWorker(table: TestTable, args: readonly string[], early = ''): ReturnType<typeof spawn> {
     const node = early === '' ? [] : ['--import', `data:text/javascript,${encodeURIComponent(early)}`];
-    return spawn(
+    const child = spawn(
       process.execPath,
       [...node, main, 'sync', 'work', '--database', table.url, '--threads', '1', ...args],
       { env: cliEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] },
     );
+    onTestFinished(() => void child.kill('SIGKILL'));
+    return child;
   }
 
   test('a worker that is killed −9 in the middle of batches loses nothing, and nothing is written twice', async () => {

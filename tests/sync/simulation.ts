@@ -281,7 +281,7 @@ class ModelWorker {
           try {
             resolve(work());
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
         },
       });
