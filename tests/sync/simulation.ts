@@ -281,7 +281,7 @@ class ModelWorker {
           try {
             resolve(work());
           } catch (error) {
-            reject(error);
+            reject(error instanceof Error ? error : new Error(String(error)));
           }
         },
       });
