@@ -14,7 +14,7 @@ constexpr int64_t kUnbounded = INT64_MAX / 2;
 constexpr double kBucketTolerance = 1e-5;
 
 // [batch, 1, queries, keys]
-const std::vector<int64_t> kOfKeys = {0, -1, -1, 1};
+std::vector<int64_t> of_keys() { return {0, -1, -1, 1}; }
 
 }  // namespace
 
@@ -195,9 +195,9 @@ TermId Evaluator::logical_and() {
     const Term& window = terms_[near];
     const Term& term = terms_[mask];
     if (window.kind == Kind::kWithin && window.integers == std::vector<int64_t>{0, 0, 1, -1} &&
-        term.kind == Kind::kMask && term.integers == kOfKeys &&
+        term.kind == Kind::kMask && term.integers == of_keys() &&
         shape == std::vector<Dim>{kBatch, 1, kSequence, kSequence})
-      return make(Kind::kNearMask, Element::kBoolean, {}, shape, kOfKeys, window.number);
+      return make(Kind::kNearMask, Element::kBoolean, {}, shape, of_keys(), window.number);
   }
   refuse("it joins something else than masks");
 }
