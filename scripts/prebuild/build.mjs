@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// `npm run prebuild:all`: compiles the addon for every platform of targets.mjs into prebuilds/, refuses what a system could
+// `npm run prebuilds`: compiles the addon for every platform of targets.mjs into prebuilds/, refuses what a system could
 // not load, and packs the tarball that npm would publish. Names of targets as arguments: these alone, and no tarball.
 // --twice: compile each a second time, in another folder, and compare the bits.
 // --jobs N: compilers at once (2). Runs on linux x64; fetches zig from the npm registry once.

@@ -3,7 +3,7 @@
  * what it may ask of the system that loads it.
  *
  * @typedef {object} Target
- * @property {string} name what `npm run prebuild:all -- NAME` takes
+ * @property {string} name what `npm run prebuilds -- NAME` takes
  * @property {string} file below prebuilds/; node-gyp-build reads the tags between the dots
  * @property {string} zig zig's name of the target, with the oldest C library it shall run on
  * @property {'Linux' | 'Windows' | 'Darwin'} system CMake's name of it

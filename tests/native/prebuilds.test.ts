@@ -1,6 +1,6 @@
 /**
  * What a prebuilt addon must be, so that the systems it is for can load it: its symbols, libraries and signature. The
- * addons themselves are there after `npm run prebuild:all` only; what reads them is tested on files that always are.
+ * addons themselves are there after `npm run prebuilds` only; what reads them is tested on files that always are.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
@@ -30,7 +30,7 @@ function target(name: string): Target {
 
 test.for(targets)('$name: the prebuilt addon is as its system needs it', (one, context) => {
   const path = join(root, 'prebuilds', one.file);
-  if (!existsSync(path)) return context.skip(`not built here: npm run prebuild:all -- ${one.name}`);
+  if (!existsSync(path)) return context.skip(`not built here: npm run prebuilds -- ${one.name}`);
   expect(faultsOf(one, readFileSync(path))).toEqual([]);
 });
 

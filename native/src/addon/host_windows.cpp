@@ -6,6 +6,8 @@
 // import table would hold are defined here, and filled from the program itself when the addon is opened.
 #include <windows.h>
 
+#include <initializer_list>
+
 #define GTEWAY_HOST_FUNCTION(name) \
   extern "C" FARPROC __imp_##name; \
   FARPROC __imp_##name = nullptr;
