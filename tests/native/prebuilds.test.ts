@@ -62,7 +62,7 @@ test('of an ELF file the same is read as nm and readelf read', (context) => {
   const readelf = spawnSync('readelf', ['-d', '-V', '-W', addon], { encoding: 'utf8' }).stdout;
   for (const library of binary.libraries) expect(readelf).toContain(`Shared library: [${library}]`);
   const glibc = [...readelf.matchAll(/Name: GLIBC_([\d.]+)/g)].map((match) => match[1] ?? '').sort(compareVersions);
-  expect(binary.versions['GLIBC']).toBe(glibc.at(-1));
+  expect(binary.versions.GLIBC).toBe(glibc.at(-1));
 });
 
 test('of PE and Mach-O files exports, imports, libraries and the signature are read', (context) => {

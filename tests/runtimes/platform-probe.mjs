@@ -71,9 +71,8 @@ const steps = {
       copyFileSync(file, cache.blobPath(etag));
       await cache.linkIntoSnapshot(commit, name, etag);
     }
-    const links = files.filter(({ name }) =>
-      lstatSync(cache.snapshotFile(commit, name), { throwIfNoEntry: false })?.isSymbolicLink(),
-    );
+    const names = files.map(({ parentPath, name }) => relative(model, join(parentPath, name)));
+    const links = names.filter((name) => lstatSync(join(cache.snapshotDirectory(commit), name)).isSymbolicLink());
     const session = await Session.load(repository, { cacheDir: folder, offline: true });
     const vector = [...(await session.run(text))];
     await session.close();

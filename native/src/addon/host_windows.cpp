@@ -11,7 +11,7 @@
 #define GTEWAY_HOST_FUNCTION(name) \
   extern "C" FARPROC __imp_##name; \
   FARPROC __imp_##name = nullptr;
-#include "node_api_functions.inc"  // made by native/CMakeLists.txt out of node-api-headers
+#include <node_api_functions.inc>  // made by native/CMakeLists.txt out of node-api-headers
 #undef GTEWAY_HOST_FUNCTION
 
 namespace {
@@ -29,7 +29,7 @@ HMODULE find_host() noexcept {
 bool bind_host_functions() noexcept {
   const HMODULE host = find_host();
 #define GTEWAY_HOST_FUNCTION(name) __imp_##name = GetProcAddress(host, #name);
-#include "node_api_functions.inc"
+#include <node_api_functions.inc>
 #undef GTEWAY_HOST_FUNCTION
   return true;
 }
