@@ -9,7 +9,7 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel';
 import type { EmbedOptions } from './embed-options.js';
 import type { Embeddings } from '../vectors/embeddings.js';
-import type { SessionInfo } from '../engines/session-info.js';
+import type { RerankerInfo, SessionInfo } from '../engines/session-info.js';
 
 /** The message of the channel `gteway:embed`: one object per call, the same in each of its events. */
 export interface EmbedTrace {
@@ -35,7 +35,7 @@ export interface LoadTrace {
   /** The model as it was asked for. */
   readonly model: string;
   /** From `asyncStart` on, unless loading failed. */
-  readonly result?: SessionInfo;
+  readonly result?: SessionInfo | RerankerInfo;
   /** From `error` on. */
   readonly error?: unknown;
 }
@@ -72,12 +72,14 @@ export function traceEmbed(trace: () => EmbedTrace, work: () => Promise<Embeddin
   return hasSubscribers(embedChannel) ? embedChannel.tracePromise(work, trace()) : work();
 }
 
-export function traceLoad(trace: () => LoadTrace, work: () => Promise<SessionInfo>): Promise<SessionInfo> {
+type LoadResult = NonNullable<LoadTrace['result']>;
+
+export function traceLoad(trace: () => LoadTrace, work: () => Promise<LoadResult>): Promise<LoadResult> {
   return hasSubscribers(loadChannel) ? loadChannel.tracePromise(work, trace()) : work();
 }
 
 /** `hasSubscribers` of the TracingChannel itself is younger than the class, and not everywhere. */
-function hasSubscribers(channel: TracingChannel<unknown, EmbedTrace> | TracingChannel<unknown, LoadTrace>): boolean {
+export function hasSubscribers<Message extends object>(channel: TracingChannel<unknown, Message>): boolean {
   const { start, end, asyncStart, asyncEnd, error } = channel;
   return (
     start.hasSubscribers ||

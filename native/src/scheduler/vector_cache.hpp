@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -23,6 +24,7 @@ namespace gteway {
 // Everything the vector of a text depends on, the session given.
 struct CacheKey {
   std::string_view text;
+  std::optional<std::string_view> query;  // of a pair
   Pooling pooling = Pooling::kMean;
   size_t max_tokens = 0;
 };
