@@ -155,10 +155,7 @@ export class ModelSession<For extends Purpose> {
   }
 
   /** The loaded model. The call counts as waiting until then, or until it calls what `onStop` is given. */
-  async #awaitLoading(
-    { texts, moreBytes, wait }: Load,
-    onStop: (stop: StopWaiting) => void,
-  ): Promise<LoadedFor<For>> {
+  async #awaitLoading({ texts, moreBytes, wait }: Load, onStop: (stop: StopWaiting) => void): Promise<LoadedFor<For>> {
     if (this.#failure !== undefined) return this.#loading;
     const stop = this.#waiting.enter(texts, wait, moreBytes);
     onStop(stop);

@@ -5,6 +5,8 @@ import { type EngineAttempt, type Fallback, planEngines } from './engine-plan.js
 import { GtewayError, isGtewayError } from '../errors.js';
 import { classifies, labelsOf, type ModelConfig, scoreActivation } from '../models/config.js';
 import { type ResolvedModel, type ResolveOptions, resolveModel } from '../models/resolve.js';
+import { knownModel } from '../models/registry.js';
+import { knownReranker } from '../models/rerankers.js';
 import { binding } from '../native/binding.js';
 import { cudaLibraryPath } from '../native/cuda-library.js';
 import { fromNative } from '../native/errors.js';
@@ -16,12 +18,15 @@ import { Tokenizer } from '../tokenizer/tokenizer.js';
 /** What a model is loaded for. */
 export type Purpose = 'embedding' | 'reranking';
 
-interface LoadedModel<Info extends ModelInfo> {
-  readonly native: NativeSession;
-  readonly info: Info;
+interface InfoFor {
+  embedding: SessionInfo;
+  reranking: RerankerInfo;
 }
 
-export type LoadedFor<For extends Purpose> = LoadedModel<For extends 'embedding' ? SessionInfo : RerankerInfo>;
+export interface LoadedFor<For extends Purpose> {
+  readonly native: NativeSession;
+  readonly info: InfoFor[For];
+}
 
 /**
  * Rejects with the last engine's reason when none can run the model. `signal` gives up, and closes what is being loaded.
@@ -32,6 +37,9 @@ export async function loadEngine<For extends Purpose>(
   purpose: For,
   signal: AbortSignal,
 ): Promise<LoadedFor<For>> {
+  // Nothing needs to be fetched to know.
+  if (purpose === 'embedding' && knownReranker(model) !== undefined) throw isReranker(model);
+  if (purpose === 'reranking' && knownModel(model) !== undefined) throw isNoReranker(model);
   const plan = planEngines({ ...options, modelFile: options.resolve.modelFile });
   const fallbacks: Fallback[] = [];
   let refused: GtewayError | undefined;
@@ -48,11 +56,11 @@ export async function loadEngine<For extends Purpose>(
         ...describe(model, files, tokenizer.maxTokens, options.threads, loaded),
         fallbacks: [...fallbacks, ...loaded.fallbacks],
       };
-      const info =
-        purpose === 'embedding'
-          ? ({ ...common, dimensions: loaded.dimensions, pooling: files.pooling } satisfies SessionInfo)
-          : ({ ...common, activation: scoreActivation(files.config) } satisfies RerankerInfo);
-      return { native, info } as LoadedFor<For>;
+      const info: { [P in Purpose]: () => InfoFor[P] } = {
+        embedding: () => ({ ...common, dimensions: loaded.dimensions, pooling: files.pooling }),
+        reranking: () => ({ ...common, activation: scoreActivation(files.config) }),
+      };
+      return { native, info: info[purpose]() };
     } catch (error) {
       signal.throwIfAborted();
       if (!isGtewayError(error)) throw error;

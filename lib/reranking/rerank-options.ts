@@ -6,11 +6,11 @@ import { checkDeadline, type DeadlineOptions } from '../cancellation/deadline.js
 /** Options of `reranker.score`. */
 export interface ScoreOptions extends DeadlineOptions {
   /**
-   * `true`: the model's logits as they are, of any size. `false`: what the model's authors put them through, for most a
-   * sigmoid, which makes them numbers between 0 and 1 in the same order.
-   * @default false
+   * What the model's logits are put through. `'sigmoid'` makes them numbers between 0 and 1 in the same order; `'none'`
+   * leaves them as they are.
+   * @default what the model's authors say: `reranker.info.activation`
    */
-  rawScores?: boolean;
+  activation?: 'sigmoid' | 'none';
   /**
    * Cut texts that are longer than the model takes together with their query, which is never cut; `false`: reject with
    * ERR_TEXT_TOO_LONG instead. @default true
@@ -27,12 +27,12 @@ export interface RerankOptions extends ScoreOptions {
 }
 
 const scoreOptionNames = [
-  'rawScores',
+  'activation',
   'truncate',
   'signal',
   'timeout',
 ] as const satisfies readonly (keyof ScoreOptions)[];
-const rerankOptionNames = [
+export const rerankOptionNames = [
   ...scoreOptionNames,
   'topK',
   'returnTexts',
@@ -55,8 +55,11 @@ export function checkRerankOptions(where: string, options: RerankOptions): void 
 }
 
 function checkValues(where: string, options: RerankOptions): void {
-  const { rawScores, truncate, returnTexts } = options;
-  for (const [name, value] of Object.entries({ rawScores, truncate, returnTexts })) {
+  const { activation, truncate, returnTexts } = options;
+  if (activation !== undefined && !['sigmoid', 'none'].includes(activation)) {
+    throw new RangeError(`${where}: activation must be 'sigmoid' or 'none', not ${show(activation)}`);
+  }
+  for (const [name, value] of Object.entries({ truncate, returnTexts })) {
     if (value !== undefined && typeof value !== 'boolean') {
       throw new TypeError(`${where}: ${name} must be true or false, not ${show(value)}`);
     }

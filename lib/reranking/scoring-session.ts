@@ -46,7 +46,7 @@ export class ScoringSession extends ModelSession<'reranking'> {
   async #scoreNatively(
     info: RerankerInfo,
     { texts, queries }: Pairs,
-    { truncate = true, rawScores = false }: ScoreOptions,
+    { truncate = true, activation = info.activation }: ScoreOptions,
     { ended, native }: CallState,
   ): Promise<Scores> {
     const scoreSlice = (slice: readonly string[], wait: boolean, begin: number): Promise<NativeEmbedded> => {
@@ -67,7 +67,7 @@ export class ScoringSession extends ModelSession<'reranking'> {
     if (failed !== undefined) {
       throw new GtewayError(failed.code as ErrorCode, failed.message, { details: { index: failed.index } });
     }
-    const scores = rawScores || info.activation === 'none' ? data : data.map((logit) => 1 / (1 + Math.exp(-logit)));
+    const scores = activation === 'none' ? data : data.map((logit) => 1 / (1 + Math.exp(-logit)));
     return { scores, tokens, truncated: Array.from(truncated, Boolean) };
   }
 }

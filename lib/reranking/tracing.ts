@@ -18,7 +18,7 @@ export interface RerankTrace {
   /** All of them together, in UTF-16 code units; their queries are not counted. */
   readonly characters: number;
   /** What the caller asked for. */
-  readonly options: Pick<RerankOptions, 'rawScores' | 'truncate' | 'timeout'>;
+  readonly options: Pick<RerankOptions, 'activation' | 'truncate' | 'timeout'>;
   /** From `asyncStart` on, unless the call failed. */
   readonly result?: Scores;
   /** From `error` on. */
@@ -33,7 +33,7 @@ export function describeRerank(
   model: string,
   info: RerankerInfo | undefined,
   { texts }: Pairs,
-  { rawScores, truncate, timeout }: RerankOptions,
+  { activation, truncate, timeout }: RerankOptions,
 ): RerankTrace {
   return {
     operation,
@@ -42,7 +42,7 @@ export function describeRerank(
     texts: texts.length,
     characters: texts.reduce((sum, text) => sum + text.length, 0),
     options: {
-      ...(rawScores === undefined ? {} : { rawScores }),
+      ...(activation === undefined ? {} : { activation }),
       ...(truncate === undefined ? {} : { truncate }),
       ...(timeout === undefined ? {} : { timeout }),
     },

@@ -39,7 +39,7 @@ interface Token {
 export const tokenizeRoute: Route = (app, { models, options }) => {
   app.post<{ Body: Body }>('/tokenize', { schema: { body } }, (request) => {
     const { inputs, add_special_tokens: addSpecialTokens = true, model: name } = request.body;
-    const { tokenizer, tokenIds, tokenSpans } = models.find(name);
+    const { tokenizer, tokenIds, tokenSpans } = models.findAny(name);
     let left = mostTokens;
     return plainTextsOf('inputs', inputs, options.maxBatch).map((text): Token[] => {
       const encodeOptions = { addSpecialTokens, maxTokens: Infinity };

@@ -31,16 +31,15 @@ bool is_finite(std::span<const float> values) {
 }
 
 Error too_long(const EmbedOptions& options) {
-  return Error(ErrorCode::kTextTooLong, std::string(options.pooling == Pooling::kScore ? "with its query " : "") +
-                                            "it has more than " + std::to_string(options.max_tokens) +
-                                            " tokens, and truncate is false. Split it, or let it be cut");
+  return Error(ErrorCode::kTextTooLong,
+               std::string(options.pooling == Pooling::kScore ? "with its query " : "") +
+                   "it has more than " + std::to_string(options.max_tokens) +
+                   " tokens, and truncate is false. Split it, or let it be cut");
 }
 
 CacheKey cache_key(const Call& call, size_t text) {
-  CacheKey key{.text = call.texts.text(text),
-               .query = {},
-               .pooling = call.options.pooling,
-               .max_tokens = call.options.max_tokens};
+  CacheKey key{
+      .text = call.texts.text(text), .pooling = call.options.pooling, .max_tokens = call.options.max_tokens};
   if (!call.queries.empty()) key.query = call.queries.of_text(text);
   return key;
 }
@@ -52,8 +51,8 @@ bool encode(const Call& call, size_t text, Sequence& sequence) {
   if (call.queries.empty()) return tokenizer.encode(call.texts.text(text), max_tokens, true, sequence.ids);
 
   const std::string_view query = call.queries.of_text(text);
-  const bool truncated = tokenizer.encode_pair(query, call.texts.text(text), max_tokens, true, sequence.ids,
-                                               sequence.types);
+  const bool truncated =
+      tokenizer.encode_pair(query, call.texts.text(text), max_tokens, true, sequence.ids, sequence.types);
   // Of such a query every text would have the same score.
   if (truncated) {
     static thread_local std::vector<int32_t> of_query;
@@ -203,7 +202,8 @@ void Scheduler::deliver(const Sequence& sequence, std::span<const float> rows) {
     if (sequence.pooling == Pooling::kNone || !call->account->cache) continue;
     try {
       call->account->cache->insert(
-          cache_key(*call, text), {{rows.begin(), rows.end()}, call->result.tokens[text], call->result.truncated[text] != 0});
+          cache_key(*call, text),
+          {{rows.begin(), rows.end()}, call->result.tokens[text], call->result.truncated[text] != 0});
     } catch (const std::bad_alloc&) {
       // The call has its row, the cache goes without.
     }

@@ -24,9 +24,9 @@ namespace gteway {
 // Everything the vector of a text depends on, the session given.
 struct CacheKey {
   std::string_view text;
-  std::optional<std::string_view> query;  // of a pair
   Pooling pooling = Pooling::kMean;
   size_t max_tokens = 0;
+  std::optional<std::string_view> query{};  // of a pair
 };
 
 struct CachedVector {
