@@ -21,6 +21,8 @@ export interface ListOptions {
   /** Whether nobody waits for the result any more. */
   readonly ended: () => boolean;
   readonly bounds?: SliceBounds;
+  /** Characters that `embed` puts before each text. */
+  readonly before?: number;
 }
 
 /** The result of all slices, as one native call would have given it. Rejects as the first slice that does. */
@@ -29,8 +31,8 @@ export async function embedList(
   embed: EmbedSlice,
   options: ListOptions,
 ): Promise<NativeEmbedded> {
-  const { wait, stopAtError, ended, bounds = sliceBounds } = options;
-  const ends = sliceEnds(list, bounds);
+  const { wait, stopAtError, ended, bounds = sliceBounds, before } = options;
+  const ends = sliceEnds(list, bounds, before);
   if (ends.length <= 1) return embed(list, wait, 0);
 
   const pieces = new Pieces(list.length, ends.length, options);

@@ -7,6 +7,7 @@ import { Embeddings } from '../vectors/embeddings.js';
 import { embedList } from './embed-list.js';
 import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed-options.js';
 import { type CallState, ModelSession } from './model-session.js';
+import { type Prompt, promptText } from './prompt.js';
 import { describeEmbed, type EmbedTrace, traceEmbed } from './tracing.js';
 
 export class EmbeddingSession extends ModelSession<'embedding'> {
@@ -40,8 +41,10 @@ export class EmbeddingSession extends ModelSession<'embedding'> {
     return traceEmbed(
       () => describeEmbed(operation, this.model, this.infoIfLoaded, list, options),
       () =>
-        this.whenLoaded({ texts: list, wait }, options, (info, call) =>
-          this.#embedNatively(info, list, options, wait, call),
+        this.whenLoaded(
+          { texts: list, moreBytes: list.length * givenBytes(options.prompt), wait },
+          options,
+          (info, call) => this.#embedNatively(info, list, options, wait, call),
         ),
     );
   }
@@ -58,9 +61,23 @@ export class EmbeddingSession extends ModelSession<'embedding'> {
     if (dimensions > info.dimensions) {
       throw new RangeError(`dimensions: ${dimensions} is more than the ${info.dimensions} that ${info.model} has`);
     }
+    // Part of the text from here on, so that a cache, and whoever shares a computation, cannot mistake one for another.
+    const prompt = promptText(options.prompt, info);
+    const prompted = (texts: readonly string[]): readonly string[] =>
+      prompt === '' ? texts : texts.map((text) => prompt + text);
     const embedSlice = (texts: readonly string[], waitForRoom: boolean): Promise<NativeEmbedded> =>
       native((session, number) =>
-        session.embed(number, texts, pooling, normalize, truncate, info.maxTokens, dimensions, waitForRoom, true),
+        session.embed(
+          number,
+          prompted(texts),
+          pooling,
+          normalize,
+          truncate,
+          info.maxTokens,
+          dimensions,
+          waitForRoom,
+          true,
+        ),
       );
     const result = await embedList(list, embedSlice, {
       dimensions,
@@ -69,9 +86,15 @@ export class EmbeddingSession extends ModelSession<'embedding'> {
       stopAtError: onError === 'throw',
       ended,
       bounds: this.sliceBounds,
+      before: prompt.length,
     });
     return toEmbeddings(result, dimensions, pooling !== 'none', onError);
   }
+}
+
+/** Of a prompt that is known before the model is. */
+function givenBytes(prompt: Prompt | undefined): number {
+  return typeof prompt === 'object' ? Buffer.byteLength(prompt.text) : 0;
 }
 
 /** Throws the first of the texts' errors, unless the call goes on. */

@@ -23,7 +23,10 @@ export interface EmbedTrace {
   /** All texts together, in UTF-16 code units. */
   readonly characters: number;
   /** What the caller asked for. */
-  readonly options: Pick<EmbedOptions, 'pooling' | 'normalize' | 'truncate' | 'dimensions' | 'timeout' | 'onError'>;
+  readonly options: Pick<
+    EmbedOptions,
+    'pooling' | 'prompt' | 'normalize' | 'truncate' | 'dimensions' | 'timeout' | 'onError'
+  >;
   /** From `asyncStart` on, unless the call failed. */
   readonly result?: Embeddings;
   /** From `error` on. */
@@ -49,7 +52,7 @@ export function describeEmbed(
   model: string,
   info: SessionInfo | undefined,
   list: readonly string[],
-  { pooling, normalize, truncate, dimensions, timeout, onError }: EmbedOptions,
+  { pooling, prompt, normalize, truncate, dimensions, timeout, onError }: EmbedOptions,
 ): EmbedTrace {
   return {
     operation,
@@ -59,6 +62,7 @@ export function describeEmbed(
     characters: list.reduce((sum, text) => sum + text.length, 0),
     options: {
       ...(pooling === undefined ? {} : { pooling }),
+      ...(prompt === undefined ? {} : { prompt }),
       ...(normalize === undefined ? {} : { normalize }),
       ...(truncate === undefined ? {} : { truncate }),
       ...(dimensions === undefined ? {} : { dimensions }),

@@ -57,7 +57,7 @@ export async function loadEngine<For extends Purpose>(
         fallbacks: [...fallbacks, ...loaded.fallbacks],
       };
       const info: { [P in Purpose]: () => InfoFor[P] } = {
-        embedding: () => ({ ...common, dimensions: loaded.dimensions, pooling: files.pooling }),
+        embedding: () => ({ ...common, dimensions: loaded.dimensions, pooling: files.pooling, prompts: files.prompts }),
         reranking: () => ({ ...common, activation: scoreActivation(files.config) }),
       };
       return { native, info: info[purpose]() };

@@ -30,6 +30,8 @@ export interface SessionInfo extends ModelInfo {
   readonly dimensions: number;
   /** How token vectors become a row where a call does not say. */
   readonly pooling: 'mean' | 'cls';
+  /** What the model was trained to find before texts, by the names that `prompt` takes. Empty: nothing, or nobody says. */
+  readonly prompts: Readonly<Record<string, string>>;
 }
 
 /** What `reranker.info` tells. */

@@ -135,7 +135,8 @@ async function readJsonObject(path: string): Promise<Record<string, unknown>> {
   return value;
 }
 
-async function readJsonIfPresent(path: string): Promise<unknown> {
+/** Undefined where there is no such file. Throws ERR_MODEL_INVALID for one that is no JSON. */
+export async function readJsonIfPresent(path: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');

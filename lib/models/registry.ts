@@ -46,9 +46,9 @@ export interface KnownModel {
    */
   readonly trainedTokens?: number;
   readonly pooling: PoolingMode;
-  /** What the model card asks to put before a search query. Documentation: gteway never changes a text. */
+  /** What the model card asks to put before a search query. The prompt `query`. */
   readonly queryPrefix?: string;
-  /** What the model card asks to put before a text to be found. Documentation, as above. */
+  /** What the model card asks to put before a text to be found. The prompt `passage`. */
   readonly passagePrefix?: string;
 }
 

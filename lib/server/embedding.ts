@@ -2,6 +2,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EmbedOptions } from '../embedding/embed-options.js';
 import type { Embeddings } from '../vectors/embeddings.js';
+import { type Prompt, promptText } from '../embedding/prompt.js';
+import { show } from '../arguments/show.js';
 import { RequestFailure } from './failures.js';
 import { expectedRowBytes, JsonWriter } from './json-writer.js';
 import type { HostedModel } from './hosted-model.js';
@@ -23,6 +25,7 @@ export async function embedFor(
   embedOptions: EmbedOptions = {},
 ): Promise<Embedded> {
   checkDimensions(model, embedOptions.dimensions);
+  checkPromptName(model, embedOptions.prompt);
   const { result, tokens } = await computeFor(request, reply, context, model, (deadline) =>
     model.embed(texts, { ...embedOptions, ...deadline }),
   );
@@ -62,6 +65,20 @@ function checkDimensions(model: ServedModel, dimensions: number | undefined): vo
     `dimensions: ${dimensions} is more than the ${model.info.dimensions} that ${model.name} has`,
     { field: 'dimensions' },
   );
+}
+
+/** What the session would say about it, as this field's failure. Returns what comes before each text. */
+export function checkPromptName({ info, name }: ServedModel, prompt: Prompt | undefined): string {
+  try {
+    return promptText(prompt, { model: name, prompts: info.prompts });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const names = Object.keys(info.prompts).map(show).join(', ');
+    const there = names === '' ? 'it has none' : `it has ${names}`;
+    throw new RequestFailure('invalid', `prompt_name: ${name} has no prompt ${show(prompt)}; ${there}`, {
+      field: 'prompt_name',
+    });
+  }
 }
 
 /** After so many values the event loop gets its turn: some 4 ms of writing. */

@@ -12,8 +12,18 @@ import { ServedReranker } from './served-reranker.js';
 
 /** The two kinds of model, and what clients are told about the other kind. */
 const kinds = {
-  embedding: { isOne: (model: HostedModel) => model instanceof ServedModel, noun: 'embedding model', article: 'an', route: '/embed' },
-  reranking: { isOne: (model: HostedModel) => model instanceof ServedReranker, noun: 'reranker', article: 'a', route: '/rerank' },
+  embedding: {
+    isOne: (model: HostedModel) => model instanceof ServedModel,
+    noun: 'embedding model',
+    article: 'an',
+    route: '/embed',
+  },
+  reranking: {
+    isOne: (model: HostedModel) => model instanceof ServedReranker,
+    noun: 'reranker',
+    article: 'a',
+    route: '/rerank',
+  },
 } as const;
 
 export class ServedModels {
@@ -107,9 +117,13 @@ export class ServedModels {
     if (found !== undefined && isOne(found)) return found;
     if (found !== undefined) {
       const other = kinds[kind === 'embedding' ? 'reranking' : 'embedding'];
-      throw new RequestFailure('unknown-model', `${show(found.name)} is ${other.article} ${other.noun}: POST ${other.route}`, {
-        field: 'model',
-      });
+      throw new RequestFailure(
+        'unknown-model',
+        `${show(found.name)} is ${other.article} ${other.noun}: POST ${other.route}`,
+        {
+          field: 'model',
+        },
+      );
     }
     if (candidates.length === 0) {
       throw new RequestFailure('unknown-model', `this server has no ${noun}, which ${route} needs`, { field: 'model' });

@@ -23,7 +23,10 @@ beforeAll(async () => {
 });
 afterAll(() => running.server.close());
 
-function expectRanked(results: readonly { index: number; score: number }[], wanted: readonly Ranked[] = expected): void {
+function expectRanked(
+  results: readonly { index: number; score: number }[],
+  wanted: readonly Ranked[] = expected,
+): void {
   expect(results.map(({ index }) => index)).toEqual(wanted.map(({ index }) => index));
   for (const [i, { score }] of results.entries()) expect(score).toBeCloseTo(wanted[i]?.score ?? NaN, 5);
 }
@@ -39,7 +42,14 @@ describe('POST /rerank', () => {
   });
 
   test('gives raw scores and texts where they are asked for', async () => {
-    const { json } = await rerank({ query, texts, raw_scores: true, return_text: true, truncate: true, model: 'ranker' });
+    const { json } = await rerank({
+      query,
+      texts,
+      raw_scores: true,
+      return_text: true,
+      truncate: true,
+      model: 'ranker',
+    });
     const results = json as Required<Ranked>[];
     expectRanked(results.map(({ index, score }) => ({ index, score: 1 / (1 + Math.exp(-score)) })));
     expect(results.map(({ text }) => text)).toEqual(results.map(({ index }) => texts[index]));
@@ -69,7 +79,11 @@ describe('POST /rerank', () => {
       `'${modelName}' is an embedding model: POST /embed`,
       'Validation',
     ]);
-    expect(await failure({ ...valid, model: 'rankr' })).toEqual([404, expect.stringContaining("'ranker'"), 'Validation']);
+    expect(await failure({ ...valid, model: 'rankr' })).toEqual([
+      404,
+      expect.stringContaining("'ranker'"),
+      'Validation',
+    ]);
     expect(await failure({ query: 'egg '.repeat(600), texts })).toEqual([
       413,
       expect.stringContaining('Shorten the query'),

@@ -4,7 +4,7 @@ import { computeFor } from '../embedding.js';
 import { plainTextsOf } from '../inputs.js';
 import type { Route } from '../server-context.js';
 import { objectSchema } from '../validation.js';
-import { embedOptionsOf, teiFields, type TeiOptions } from './tei-fields.js';
+import { truncateOf, teiFields, type TeiOptions } from './tei-fields.js';
 
 interface Body extends TeiOptions {
   readonly query: string;
@@ -34,7 +34,7 @@ export const rerankRoute: Route = (app, context) => {
     const texts = plainTextsOf('texts', given, context.options.maxBatch);
     const { result } = await computeFor(request, reply, context, reranker, (deadline) =>
       reranker.rerank(query, texts, {
-        ...embedOptionsOf(tei),
+        ...truncateOf(tei),
         activation: raw === true ? 'none' : 'sigmoid',
         ...deadline,
       }),

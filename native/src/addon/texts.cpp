@@ -44,7 +44,7 @@ Queries copy_queries(Napi::Env env, const Napi::Value& strings, const Napi::Valu
   const auto indexes = of.As<Napi::Uint32Array>();
   queries.of.assign(indexes.Data(), indexes.Data() + indexes.ElementLength());
   const auto in_range = [&](uint32_t index) { return index < queries.texts.size(); };
-  const bool complete = queries.of.empty() ? in_range(0)
+  const bool complete = queries.of.empty() ? texts == 0 || in_range(0)
                                            : queries.of.size() == texts &&
                                                  std::all_of(queries.of.begin(), queries.of.end(), in_range);
   if (!complete) throw Error(ErrorCode::kInvalidArgument, "queryOf must name a query for each text");
