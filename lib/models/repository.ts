@@ -17,6 +17,7 @@ import {
   type WeightsChoice,
 } from './model-files.js';
 import { isRelativeFile } from './names.js';
+import { promptsFile } from './prompts.js';
 import type { KnownModel } from './registry.js';
 
 /** What is wanted of a repository. */
@@ -145,7 +146,11 @@ function takeCached(
   const inventory = takeInventory(directoryFiles(directory), selection, isKnown);
   const usable = inventory.missing.length === 0;
   // What another program fetched may lack files that change the result; a listed model needs none of them.
-  const complete = usable && (isKnown || inventory.missingOptional.every((file) => cache.isKnownAbsent(commit, file)));
+  const complete =
+    usable &&
+    (isKnown ||
+      // Names of prompts change nothing that was not asked for.
+      inventory.missingOptional.every((file) => file === promptsFile || cache.isKnownAbsent(commit, file)));
   const located: LocatedRepository = { source: 'cache', repository, revision: commit, directory };
   return { located, usable, complete, missing: inventory.missing };
 }

@@ -159,15 +159,22 @@ describe('a reranker', () => {
     await expect(reranker.ready()).rejects.toMatchObject({ code: 'ERR_CLOSED', message: 'the reranker is closed' });
   });
 
-  test('drops a call whose signal fires, whose time is over, or that finds the queue full', async () => {
-    await using reranker = await open({ maxQueue: 4 });
+  test('refuses a call that finds the queue full', async () => {
+    await using reranker = new Reranker(inject('reranker'), { threads: 1, maxQueue: 4 });
+    const first = reranker.rerank(query, texts);
+    await expect(reranker.rerank(query, texts)).rejects.toMatchObject({ code: 'ERR_OVERLOADED' });
+    expect(await first).toHaveLength(5);
+    expect(reranker.stats().calls.rejected).toBe(1);
+  });
+
+  test('drops a call whose signal fires or whose time is over', async () => {
+    await using reranker = await open();
     await expect(reranker.rerank(query, texts, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       code: 'ERR_ABORTED',
     });
     const abort = new AbortController();
     const many = Array.from({ length: 2000 }, (_, i) => `egg ${i}`);
     const dropped = reranker.rerank(query, many, { signal: abort.signal });
-    await expect(reranker.rerank(query, texts)).rejects.toMatchObject({ code: 'ERR_OVERLOADED' });
     abort.abort();
     await expect(dropped).rejects.toMatchObject({ code: 'ERR_ABORTED' });
     await expect(reranker.rerank(query, many, { timeout: 1e-9 })).rejects.toMatchObject({ code: 'ERR_TIMEOUT' });
