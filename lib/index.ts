@@ -20,7 +20,7 @@ export { Reranker } from './reranker.js';
 export type { RerankOptions, ScoreOptions } from './reranking/rerank-options.js';
 export type { Ranked } from './reranking/ranking.js';
 export type { RerankTrace } from './reranking/tracing.js';
-export type { Scores } from './reranking/scoring-session.js';
+export type { Scores } from './reranking/pairs.js';
 
 export { Embeddings } from './vectors/embeddings.js';
 export { cosineSimilarity, dot, similarityMatrix } from './vectors/similarity.js';

@@ -15,7 +15,8 @@ import {
   type ScoreOptions,
 } from './reranking/rerank-options.js';
 import { type Ranked, ranked } from './reranking/ranking.js';
-import { type Scores, ScoringSession } from './reranking/scoring-session.js';
+import type { Scores } from './reranking/pairs.js';
+import { ScoringSession } from './reranking/scoring-session.js';
 
 /**
  * A reranker, ready to be run: it puts the texts that a search has found into a better order.

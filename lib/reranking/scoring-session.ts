@@ -6,23 +6,8 @@ import type { RerankerInfo } from '../engines/session-info.js';
 import { type EmbeddingSessionOptions, fillSessionOptions } from '../engines/session-options.js';
 import { type ErrorCode, GtewayError } from '../errors.js';
 import type { ScoreOptions } from './rerank-options.js';
+import type { Pairs, Scores } from './pairs.js';
 import { describeRerank, type RerankTrace, traceRerank } from './tracing.js';
-
-/** Texts, and what each of them is scored against. */
-export interface Pairs {
-  readonly texts: readonly string[];
-  /** The query of all of them, or each one's. */
-  readonly queries: string | readonly string[];
-}
-
-/** What came of each pair, in their order. */
-export interface Scores {
-  readonly scores: Float32Array<ArrayBuffer>;
-  /** Of each pair, special tokens counted. */
-  readonly tokens: Uint32Array<ArrayBuffer>;
-  /** Whether a pair's text was cut. */
-  readonly truncated: readonly boolean[];
-}
 
 export class ScoringSession extends ModelSession<'reranking'> {
   /** Throws TypeError or RangeError for options that are unknown or malformed. Everything else comes out of ready(). */

@@ -3,7 +3,7 @@ import { tracingChannel } from 'node:diagnostics_channel';
 import { hasSubscribers } from '../embedding/tracing.js';
 import type { RerankerInfo } from '../engines/session-info.js';
 import type { RerankOptions } from './rerank-options.js';
-import type { Pairs, Scores } from './scoring-session.js';
+import type { Pairs, Scores } from './pairs.js';
 
 /** The message of the channel `gteway:rerank`: one object per call, the same in each of its events. */
 export interface RerankTrace {

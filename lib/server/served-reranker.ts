@@ -5,7 +5,7 @@ import { GtewayError } from '../errors.js';
 import type { ResolvedTokenizer } from '../models/resolve.js';
 import { Reranker } from '../reranker.js';
 import type { RerankOptions } from '../reranking/rerank-options.js';
-import type { Scores } from '../reranking/scoring-session.js';
+import type { Scores } from '../reranking/pairs.js';
 import { HostedModel, type ModelFiles, readModelFiles } from './hosted-model.js';
 
 export class ServedReranker extends HostedModel {
