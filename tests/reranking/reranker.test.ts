@@ -222,7 +222,7 @@ describe('a model of another kind', () => {
     });
     // By name, before anything is fetched.
     await expect(Reranker.load('gte-small', { offline: true })).rejects.toThrow('new Session(');
-    await expect(Session.load('bge-reranker-base' as 'a/b', { offline: true })).rejects.toThrow('new Reranker(');
+    await expect(Session.load('ms-marco-MiniLM-L12-v2' as 'a/b', { offline: true })).rejects.toThrow('new Reranker(');
   });
 
   test('also where config.json names no architecture, and only the weights tell', async () => {
