@@ -24,18 +24,21 @@ export async function readPrompts(directory: string): Promise<Prompts> {
   const path = join(directory, promptsFile);
   const config = await readJsonIfPresent(path);
   if (config === undefined) return {};
-  const prompts = (config as { prompts?: unknown } | null)?.prompts ?? {};
-  const entries = typeof prompts === 'object' && !Array.isArray(prompts) ? Object.entries(prompts) : undefined;
-  if (entries?.every((entry): entry is [string, string] => typeof entry[1] === 'string') !== true) {
-    throw new GtewayError('ERR_MODEL_INVALID', `${path}: "prompts" must be an object of texts`);
+  const { prompts } = Object(config) as { prompts?: unknown };
+  if (prompts === undefined || prompts === null) return {};
+  const invalid = new GtewayError('ERR_MODEL_INVALID', `${path}: "prompts" must be an object of texts`);
+  if (typeof prompts !== 'object' || Array.isArray(prompts)) throw invalid;
+  const named: Record<string, string> = {};
+  for (const [name, text] of Object.entries(prompts) as [string, unknown][]) {
+    if (typeof text !== 'string') throw invalid;
+    named[name] = text;
   }
-  const named = Object.fromEntries(entries as [string, string][]);
   for (const [name, other] of [
     ['passage', 'document'],
     ['document', 'passage'],
   ] as const) {
-    const text = named[other];
-    if (!Object.hasOwn(named, name) && Object.hasOwn(named, other) && text !== undefined) named[name] = text;
+    const text = Object.hasOwn(named, other) ? named[other] : undefined;
+    if (text !== undefined && !Object.hasOwn(named, name)) named[name] = text;
   }
   return named;
 }

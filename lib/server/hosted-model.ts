@@ -5,6 +5,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { SessionStats } from '../embedding/session-stats.js';
+import type { Purpose } from '../engines/engine-loading.js';
 import type { ModelInfo } from '../engines/session-info.js';
 import { classifyModel } from '../models/classify.js';
 import type { ResolvedTokenizer } from '../models/resolve.js';
@@ -81,6 +82,7 @@ export abstract class HostedModel implements ModelFiles {
     this.bytes = parts.bytes;
   }
 
+  abstract readonly kind: Purpose;
   abstract get info(): ModelInfo;
 
   stats(): SessionStats {

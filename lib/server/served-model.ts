@@ -9,6 +9,7 @@ import type { EmbeddingSessionOptions } from '../engines/session-options.js';
 import { HostedModel, type ModelFiles, readModelFiles } from './hosted-model.js';
 
 export class ServedModel extends HostedModel {
+  readonly kind = 'embedding';
   readonly info: SessionInfo;
   readonly #session: Session;
 

@@ -12,19 +12,11 @@ import { ServedReranker } from './served-reranker.js';
 
 /** The two kinds of model, and what clients are told about the other kind. */
 const kinds = {
-  embedding: {
-    isOne: (model: HostedModel) => model instanceof ServedModel,
-    noun: 'embedding model',
-    article: 'an',
-    route: '/embed',
-  },
-  reranking: {
-    isOne: (model: HostedModel) => model instanceof ServedReranker,
-    noun: 'reranker',
-    article: 'a',
-    route: '/rerank',
-  },
+  embedding: { noun: 'embedding model', article: 'an', route: '/embed' },
+  reranking: { noun: 'reranker', article: 'a', route: '/rerank' },
 } as const;
+
+type Kind = keyof typeof kinds;
 
 export class ServedModels {
   readonly #requests: readonly ModelRequest[];
@@ -71,8 +63,8 @@ export class ServedModels {
   }
 
   /** Whether any request to models of this kind would be refused now, for want of room in their queues. */
-  areFull(kind: keyof typeof kinds): boolean {
-    const models = this.#models.filter(kinds[kind].isOne);
+  areFull(kind: Kind): boolean {
+    const models = this.#models.filter((model) => model.kind === kind);
     return models.length > 0 && models.every(({ isFull }) => isFull);
   }
 
@@ -92,12 +84,12 @@ export class ServedModels {
 
   /** The embedding model a client asks for; the first one where the API lets clients leave that open. */
   find(name: string | null | undefined): ServedModel {
-    return this.#find('embedding', name) as ServedModel;
+    return this.#find(isEmbedder, 'embedding', name);
   }
 
   /** Likewise. */
   findReranker(name: string | null | undefined): ServedReranker {
-    return this.#find('reranking', name) as ServedReranker;
+    return this.#find(isReranker, 'reranking', name);
   }
 
   /** The model of that name, of whatever kind. */
@@ -109,14 +101,18 @@ export class ServedModels {
     throw this.#unknown(name, 'model', this.#models);
   }
 
-  #find(kind: keyof typeof kinds, name: string | null | undefined): HostedModel {
+  #find<Model extends HostedModel>(
+    isOne: (model: HostedModel) => model is Model,
+    kind: Kind,
+    name: string | null | undefined,
+  ): Model {
     this.assertLoaded();
-    const { isOne, noun, route } = kinds[kind];
+    const { noun, route } = kinds[kind];
     const candidates = this.#models.filter(isOne);
     const found = name === undefined || name === null ? candidates[0] : this.#byName.get(name.toLowerCase());
     if (found !== undefined && isOne(found)) return found;
     if (found !== undefined) {
-      const other = kinds[kind === 'embedding' ? 'reranking' : 'embedding'];
+      const other = kinds[found.kind];
       throw new RequestFailure(
         'unknown-model',
         `${show(found.name)} is ${other.article} ${other.noun}: POST ${other.route}`,
@@ -149,6 +145,14 @@ export class ServedModels {
     this.beginClosing();
     await Promise.all(this.#models.map((model) => model.close()));
   }
+}
+
+function isEmbedder(model: HostedModel): model is ServedModel {
+  return model.kind === 'embedding';
+}
+
+function isReranker(model: HostedModel): model is ServedReranker {
+  return model.kind === 'reranking';
 }
 
 /** As the kind of model that its config.json says it is. */

@@ -9,6 +9,7 @@ import type { Scores } from '../reranking/pairs.js';
 import { HostedModel, type ModelFiles, readModelFiles } from './hosted-model.js';
 
 export class ServedReranker extends HostedModel {
+  readonly kind = 'reranking';
   readonly info: RerankerInfo;
   readonly #reranker: Reranker;
 

@@ -36,7 +36,9 @@ test('writes the lines of a file or of stdin best first, with their scores', asy
 test('says how many texts were cut, or fails for the first', async () => {
   const input = `egg\n${'egg '.repeat(600)}\n`;
   const model = ['--model', inject('reranker')];
-  expect((await runCli(['rerank', query, ...model], { input })).stderr).toContain('1 of 2 texts had more than 512 tokens');
+  expect((await runCli(['rerank', query, ...model], { input })).stderr).toContain(
+    '1 of 2 texts had more than 512 tokens',
+  );
   const { code, stderr } = await runCli(['rerank', query, '--no-truncate', ...model], { input });
   expect([code, stderr]).toEqual([1, expect.stringContaining('text 1: with its query') as string]);
 });

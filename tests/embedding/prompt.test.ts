@@ -101,7 +101,12 @@ describe('names', () => {
 
   test('of a file that is none are an error', async () => {
     const path = join(folder, 'config_sentence_transformers.json');
-    for (const content of ['{"prompts": ["query: "]}', '{"prompts": {"query": 1}}', '{"prompts"']) {
+    for (const content of [
+      '{"prompts": ["query: "]}',
+      '{"prompts": "query: "}',
+      '{"prompts": {"query": 1}}',
+      '{"prompts"',
+    ]) {
       writeFileSync(path, content);
       await expect(readPrompts(folder)).rejects.toMatchObject({ code: 'ERR_MODEL_INVALID' });
     }

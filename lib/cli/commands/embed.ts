@@ -169,7 +169,7 @@ async function settingsOf({ session, options, formatName }: Work, model: string)
     pooling: options.pooling ?? info.pooling,
     normalize: options.normalize ?? true,
     truncate: options.truncate ?? true,
-    'the prompt': promptText(options.prompt, info),
+    ...(options.prompt === undefined ? {} : { 'the prompt': promptText(options.prompt, info) }),
     'the number of dimensions': options.dimensions ?? info.dimensions,
     'the format': formatName,
   };
