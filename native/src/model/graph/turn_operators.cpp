@@ -52,7 +52,8 @@ TermId Evaluator::slice_values(TermId x, int64_t first, int64_t end) {
   shape.back() = last - first;
   if (term.kind == Kind::kProduct || term.kind == Kind::kLinear)
     return make(Kind::kColumns, Element::kReal, {x}, std::move(shape), {first, last - first});
-  if (term.kind == Kind::kHeads && term.integers == rows_of_heads() && size % 2 == 0 && last - first == size / 2)
+  if (term.kind == Kind::kHeads && term.integers == rows_of_heads() && size % 2 == 0 &&
+      last - first == size / 2)
     return make(Kind::kHalf, Element::kReal, {x}, std::move(shape), {first == 0 ? 0 : 1});
   refuse("it cuts something else than sizes, positions, layers and heads");
 }
