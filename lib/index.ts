@@ -25,6 +25,7 @@ export type {
   BatchEncoding,
   EncodeOptions,
   Encoding,
+  PairEncoding,
   TokenizerLoadOptions,
   TokenizerOptions,
 } from './tokenizer/tokenizer.js';
