@@ -45,6 +45,8 @@ extern constinit const EncoderTable encoder_table{
     .quantize_u8 = nullptr,
     .embed_f32 = nullptr,
     .embed_bf16 = nullptr,
+    .turn_heads_f32 = nullptr,
+    .turn_heads_bf16 = nullptr,
 };
 
 }  // namespace gteway::kernels::avxvnni
