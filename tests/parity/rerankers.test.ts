@@ -14,7 +14,7 @@ interface Expected {
   readonly score: number;
 }
 
-for (const name of ['bert-reranker']) {
+for (const name of ['bert-reranker', 'xlm-roberta-reranker', 'modernbert-reranker']) {
   const directory = join(families, name);
   for (const engine of ['ort', 'auto'] as const) {
     test.skipIf(!existsSync(directory))(`${name} by engine '${engine}'`, async () => {
