@@ -5,6 +5,7 @@
 // the cluster or character.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -26,8 +27,10 @@ class CharMap {
 
   void append(std::string_view text, std::string& out) const;
 
-  // Whether a space stays what it is.
-  bool leaves_space() const noexcept { return ascii_kept_[' ']; }
+  // Whether the space and every printable ASCII character stays what it is.
+  bool leaves_printable() const noexcept {
+    return std::all_of(ascii_kept_.begin() + ' ', ascii_kept_.begin() + 0x7F, [](bool kept) { return kept; });
+  }
 
  private:
   std::optional<std::string_view> replacement(std::string_view chunk) const noexcept;

@@ -77,11 +77,14 @@ struct TextNormalizer::Step {
       case Kind::kStrip:
         return false;
       case Kind::kReplace:
-        // " {2,}" and the like begin with the space that is cut before, or do not touch spaces.
-        return config.pattern.literal.find(' ') == std::string::npos &&
-               (!config.pattern.touches_space() || config.text == " ");
+        // Either white space that stays some, or other characters that stay others: what is a cut is one
+        // before and behind, for this step and the next.
+        return config.pattern.only_blanks()
+                   ? config.text == " "
+                   : config.pattern.no_blanks() && !config.text.empty() &&
+                         config.text.find_first_of(" \t\n\v\f\r") == std::string::npos;
       case Kind::kPrecompiled:
-        return map->leaves_space();
+        return map->leaves_printable();
       default:
         return true;
     }

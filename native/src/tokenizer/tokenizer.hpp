@@ -39,7 +39,19 @@ struct PatternConfig {
   bool whitespace = false;    // … all white space
   size_t least = 1, most = SIZE_MAX;
 
-  bool touches_space() const { return whitespace || characters.find(U' ') != characters.npos; }
+  // Whether only ASCII white space, if \s counts as such, or none of it can be in a match.
+  bool only_blanks() const {
+    return literal.find_first_not_of(kBlanks) == literal.npos &&
+           characters.find_first_not_of(kBlankCharacters) == characters.npos;
+  }
+  bool no_blanks() const {
+    return !whitespace && literal.find_first_of(kBlanks) == literal.npos &&
+           characters.find_first_of(kBlankCharacters) == characters.npos;
+  }
+
+ private:
+  static constexpr const char* kBlanks = " \t\n\v\f\r";
+  static constexpr const char32_t* kBlankCharacters = U" \t\n\v\f\r";
 };
 
 struct NormalizerStep {

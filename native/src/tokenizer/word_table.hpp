@@ -22,8 +22,8 @@ struct WordKey {
 
   // `word`: ≤ kMaxBytes.
   static WordKey of(std::string_view word) noexcept {
-    // Loads that overlap rather than a copy of a length that nobody can predict. Of bytes that are loaded twice both
-    // are the same.
+    // Loads that overlap rather than a copy of a length that nobody can predict. Of bytes that are loaded
+    // twice both are the same.
     const char* const bytes = word.data();
     const size_t size = word.size();
     WordKey key;

@@ -223,20 +223,29 @@ void apply(const PreTokenizerStep& step, const Piece& piece, bool byte_letters, 
         {piece.text.substr(span.start, span.end - span.start), piece.at_start && span.start == 0});
 }
 
-bool parts_before_space(const PreTokenizerStep& step) {
-  switch (step.kind) {
-    case Kind::kBert:
-    case Kind::kWhitespace:
-    case Kind::kWhitespaceSplit:
-    case Kind::kRegex:
-      return true;
-    case Kind::kByteLevel:
-      return step.use_regex;
-    case Kind::kMetaspace:
-      return step.split;
-    default:
-      return false;
+// Whether the first step that has a word's end in front of such a space finds it there still, and whatever is
+// before it does not look across.
+bool parts_before_space(const std::vector<PreTokenizerStep>& steps) {
+  for (const PreTokenizerStep& step : steps) {
+    switch (step.kind) {
+      case Kind::kBert:
+      case Kind::kWhitespace:
+      case Kind::kWhitespaceSplit:
+      case Kind::kRegex:
+        return true;
+      case Kind::kByteLevel:
+        return step.use_regex;
+      case Kind::kMetaspace:
+        return step.split;
+      case Kind::kPunctuation:
+      case Kind::kDigits:
+        break;
+      case Kind::kPattern:
+        if (!step.pattern.only_blanks() && !step.pattern.no_blanks()) return false;
+        break;
+    }
   }
+  return false;
 }
 
 // Bytes of characters that separate words, 2 where more than the byte has to be seen.
@@ -291,7 +300,7 @@ void spaced_metaspace(const PreTokenizerStep& step, std::string_view text, bool 
 
 WordSplitter::WordSplitter(std::vector<PreTokenizerStep> steps, bool byte_letters)
     : steps_(std::move(steps)), byte_letters_(byte_letters) {
-  for (const PreTokenizerStep& step : steps_) parts_before_spaces_ |= parts_before_space(step);
+  parts_before_spaces_ = parts_before_space(steps_);
   if (steps_.size() == 1 && steps_[0].kind == Kind::kByteLevel && steps_[0].use_regex &&
       !steps_[0].add_prefix_space && !byte_letters_)
     form_ = Form::kByteLevelGpt2;
