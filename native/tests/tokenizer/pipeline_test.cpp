@@ -1,5 +1,4 @@
-// Unigram, BPE and the steps around them against what their definitions read like, and portions against the
-// whole. What each step does is held to Hugging Face's ids in tests/tokenizer/stages.test.ts.
+// BPE against what its definition reads like, and portions of a text against the whole. What each step does is held to Hugging Face's ids in tests/tokenizer/stages.test.ts.
 #include <algorithm>
 #include <limits>
 #include <map>
@@ -104,55 +103,6 @@ TEST(
           symbols.erase(symbols.begin() + static_cast<ptrdiff_t>(at) + 1);
         }
         for (const size_t symbol : symbols) expected.push_back(static_cast<int32_t>(symbol));
-      }
-      CHECK_EQ(ids_of(tokenizer, joined(words)), expected);
-    }
-  }
-}
-
-TEST("tokenizer: Unigram takes the way of the best sum, unknown characters in a row as one") {
-  for (uint64_t seed = 0; seed < 150; ++seed) {
-    RandomText random(9500 + seed);
-    TokenizerConfig config;
-    config.bert = false;
-    config.model = ModelKind::kUnigram;
-    config.pre_tokenizers = {step_of(PreTokenizerStep::Kind::kWhitespaceSplit)};
-    config.vocabulary_tokens = {"<unk>"};
-    config.unk_id = 0;
-    std::map<std::string, int32_t> id_of;
-    for (size_t count = 3 + random.below(40); count > 0; --count) {
-      config.vocabulary_tokens.push_back(letters(random, 5));
-      id_of[config.vocabulary_tokens.back()] = static_cast<int32_t>(config.vocabulary_tokens.size() - 1);
-    }
-    for (size_t i = 0; i < config.vocabulary_tokens.size(); ++i) {
-      config.vocabulary_ids.push_back(static_cast<int32_t>(i));
-      config.scores.push_back(-static_cast<double>(random.below(8)));
-    }
-    const double unknown = *std::min_element(config.scores.begin(), config.scores.end()) - 10;
-    const Tokenizer tokenizer(config);
-    for (int round = 0; round < 10; ++round) {
-      const std::vector<std::string> words = random_words(random);
-      std::vector<int32_t> expected;
-      for (const std::string& word : words) {
-        std::vector<double> best(word.size() + 1, -std::numeric_limits<double>::infinity());
-        std::vector<size_t> from(word.size() + 1, 0);
-        std::vector<int32_t> piece(word.size() + 1, -1);
-        best[0] = 0;
-        for (size_t end = 1; end <= word.size(); ++end) {
-          for (size_t start = 0; start < end; ++start) {
-            const auto found = id_of.find(word.substr(start, end - start));
-            const bool known = found != id_of.end();
-            if (!known && end - start > 1) continue;
-            const double score =
-                best[start] + (known ? config.scores[static_cast<size_t>(found->second)] : unknown);
-            if (score > best[end])
-              best[end] = score, from[end] = start, piece[end] = known ? found->second : 0;
-          }
-        }
-        std::vector<int32_t> ids;
-        for (size_t end = word.size(); end > 0; end = from[end])
-          if (piece[end] != 0 || ids.empty() || ids.back() != 0) ids.push_back(piece[end]);
-        expected.insert(expected.end(), ids.rbegin(), ids.rend());
       }
       CHECK_EQ(ids_of(tokenizer, joined(words)), expected);
     }
