@@ -1,7 +1,7 @@
 /** A session with an embedding model: finds the model's files, loads it natively, and turns calls into native ones. */
 import type { NativeEmbedded, NativeSession } from '../../types/binding.js';
 import { onAbort } from '../cancellation/abort-listeners.js';
-import { withDeadline } from '../cancellation/deadline.js';
+import { type DeadlineOptions, withDeadline } from '../cancellation/deadline.js';
 import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed-options.js';
 import { embedList } from './embed-list.js';
 import { Embeddings } from '../vectors/embeddings.js';
@@ -13,6 +13,7 @@ import { fromNative } from '../native/errors.js';
 import { type EmbeddingSessionOptions, fillSessionOptions } from '../engines/session-options.js';
 import { type SliceBounds, sliceBoundsWithin } from './slice-bounds.js';
 import { type SessionStats, sessionStats } from './session-stats.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { describeEmbed, type EmbedTrace, traceEmbed, traceLoad } from './tracing.js';
 
 type FilledOptions = ReturnType<typeof fillSessionOptions>;
@@ -82,6 +83,21 @@ export class EmbeddingSession {
     const list = checkTexts(`session.${operation}()`, texts);
     checkEmbedOptions(`session.${operation}()`, options);
     return this.#traced(operation, list, options, false);
+  }
+
+  /**
+   * The model's tokenizer, for a call with these texts: it counts as waiting until the model is loaded, as `embed` does.
+   * Throws why loading failed, or ERR_CLOSED.
+   */
+  async tokenizerFor(list: readonly string[], options: DeadlineOptions): Promise<Tokenizer> {
+    let stopWaiting: StopWaiting | undefined;
+    const loaded = await withDeadline(
+      options,
+      async () => this.#loaded ?? (await this.#whenLoaded(list, false, (stop) => (stopWaiting = stop))),
+      () => stopWaiting?.('cancelled'),
+    );
+    this.throwIfOver();
+    return loaded.tokenizer;
   }
 
   /** For a slice of a stream, whose texts and options are checked: a full queue is waited for. */

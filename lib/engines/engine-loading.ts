@@ -15,6 +15,7 @@ import { Tokenizer } from '../tokenizer/tokenizer.js';
 export interface Loaded {
   readonly native: NativeSession;
   readonly info: SessionInfo;
+  readonly tokenizer: Tokenizer;
 }
 
 /**
@@ -34,7 +35,7 @@ export async function loadEngine(model: string, options: FilledSessionOptions, s
     try {
       const { native, loaded, files, tokenizer } = await attempt(model, step, options, signal);
       const info = describe(model, files, tokenizer.maxTokens, options.threads, loaded);
-      return { native, info: { ...info, fallbacks: [...fallbacks, ...loaded.fallbacks] } };
+      return { native, info: { ...info, fallbacks: [...fallbacks, ...loaded.fallbacks] }, tokenizer };
     } catch (error) {
       signal.throwIfAborted();
       if (!isGtewayError(error)) throw error;

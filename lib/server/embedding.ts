@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EmbedOptions } from '../embedding/embed-options.js';
 import type { Embeddings } from '../vectors/embeddings.js';
 import { RequestFailure } from './failures.js';
-import { expectedRowBytes, JsonWriter } from './json-writer.js';
+import { expectedRowBytes, JsonWriter } from '../vectors/json-writer.js';
 import type { ServedModel } from './served-model.js';
 import type { ServerContext } from './server-context.js';
 
