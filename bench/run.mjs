@@ -10,6 +10,7 @@ const usage = `npm run bench -- [case …] [options]      how fast gteway embeds
 npm run bench -- tokenizer [options]     how fast it tokenises, beside others
 npm run bench -- quality [options]       how well gteway-mini finds things, beside BM25 and others
 npm run bench -- load|fairness|concurrency|soak [options]   a server under load
+npm run bench -- --compare COMMIT [case …] [options]        this checkout beside another commit, in turns
 
 cases (default: ${cases
   .filter((item) => item.default)
@@ -22,6 +23,9 @@ options:
   --driver TEXT    only variants whose name contains TEXT; can be repeated
   --threads N      for every driver (default: all ${availableParallelism()} processors)
   --model DIR      a model directory instead of the one made in bench/.cache
+  --compare COMMIT what changed since, beyond noise: three to four minutes, --quick under one, and the first time
+                   building it; ends with 1 where something became slower or its vectors are others.
+                   Of the other options, --svg and --memory are not taken
   --json FILE      write all results as JSON
   --svg FILE       write a bar chart of tokens/s on queries, sentences, passages and mixed texts`;
 
@@ -65,6 +69,7 @@ async function runSuite() {
         driver: { type: 'string', multiple: true, default: [] },
         threads: { type: 'string', default: String(availableParallelism()) },
         model: { type: 'string' },
+        compare: { type: 'string' },
         json: { type: 'string' },
         svg: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
@@ -80,6 +85,12 @@ async function runSuite() {
   const threads = Number(values.threads);
   if (!Number.isInteger(threads) || threads < 1)
     return misused(`--threads ${values.threads} is not a positive integer`);
+
+  if (values.compare !== undefined) {
+    if (values.memory || values.svg !== undefined) return misused('--compare takes neither --memory nor --svg');
+    if (positionals.includes('threads')) return misused('--compare takes no case threads: compare with --threads 1');
+    return compare(values.compare, { ...values, threads, names: positionals });
+  }
 
   installDependencies();
   // Only now: they import what was just installed.
@@ -103,6 +114,35 @@ async function runSuite() {
     writeFileSync(values.svg, runChart(result));
   }
   if (!result.complete) process.exitCode = 1;
+}
+
+/**
+ * Without what gteway is compared with: nothing is installed.
+ *
+ * @param {string} commit
+ * @param {{ names: string[], driver: string[], quick: boolean, threads: number, model?: string, json?: string }} options
+ */
+async function compare(commit, { names, driver, quick, threads, model, json }) {
+  const { buildOf, ownBuild } = await import('./compare/other-build.mjs');
+  const { runComparison } = await import('./compare/run.mjs');
+  const { benchModel } = await import('./model.mjs');
+  const note = (/** @type {string} */ text) => console.error(text);
+  const wanted =
+    names.length > 0 ? names : quick ? ['mixed', 'latency'] : ['mixed', 'latency', 'length-128', 'length-512'];
+  const result = await runComparison({
+    before: buildOf(commit, note),
+    after: ownBuild(),
+    model: await benchModel(model),
+    cases: cases.filter(({ name }) => wanted.includes(name)),
+    wanted: driver,
+    quick,
+    threads,
+    print: (text) => console.log(text),
+    note,
+  });
+  if (json !== undefined) writeFileSync(json, JSON.stringify(result, null, 2) + '\n');
+  const slower = result.rows.some(({ change }) => change.verdict === 'slower');
+  if (slower || result.vectors.some(({ wrong }) => wrong)) process.exitCode = 1;
 }
 
 /** @param {string} message */

@@ -26,6 +26,7 @@ export type {
   BatchEncoding,
   EncodeOptions,
   Encoding,
+  PairEncoding,
   TokenizerLoadOptions,
   TokenizerOptions,
 } from './tokenizer/tokenizer.js';

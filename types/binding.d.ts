@@ -31,6 +31,12 @@ export interface NativeTokenizerConfig {
   /** Special tokens before and behind a text. */
   prefixIds: Int32Array;
   suffixIds: Int32Array;
+  /**
+   * What is made of two texts: special tokens, -1 for the first text, -2 for the second, each once and in this order;
+   * empty: pairs cannot be made. Beside it their type ids.
+   */
+  pairIds: Int32Array;
+  pairTypeIds: Int32Array;
   /** Where two have the same content, the first is matched. */
   addedTokens: NativeAddedToken[];
 }
@@ -50,6 +56,13 @@ export interface NativeTokenizer {
     maxTokens: number,
     addSpecialTokens: boolean,
   ): { ids: Int32Array; offsets: Uint32Array; truncated: Uint8Array };
+  /** Of a longer pair `second` is cut, and `first` only where it alone leaves no room. Needs `pairs`. */
+  encodePair(
+    first: string,
+    second: string,
+    maxTokens: number,
+    addSpecialTokens: boolean,
+  ): { ids: Int32Array; typeIds: Int32Array; truncated: boolean };
   count(text: string, addSpecialTokens: boolean): number;
   /**
    * Tokens of text.slice(spans[2 * i], spans[2 * i + 1]) each by itself, without special tokens. `oneByte`: the text has no
@@ -62,6 +75,10 @@ export interface NativeTokenizer {
   readonly partsAtSpaces: boolean;
   /** How many ids the post-processor adds to a text. */
   readonly specialTokensAdded: number;
+  /** Whether encodePair() can be called: the configuration has a template of pairs. */
+  readonly pairs: boolean;
+  /** How many ids the template of pairs adds. */
+  readonly pairTokensAdded: number;
 }
 
 /** What the .node exports. */

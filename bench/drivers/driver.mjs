@@ -19,6 +19,7 @@
  * @property {string} [forcedIsa] of gteway: the instruction set; left out where the machine lacks it, and where it is
  *   what runs anyway
  * @property {Record<string, unknown>} [session] of gteway: what the session is asked for beyond the dtype
+ * @property {string} [root] of gteway: the directory of the build, where it is not this checkout's
  * @property {Record<string, string>} [env] set in the variant's process before anything is loaded
  * @property {boolean} [microBatches] requests go through serving/micro-batcher.mjs
  *

@@ -1,5 +1,6 @@
 /** gteway itself, as built into dist/. */
 import { readFileSync } from 'node:fs';
+import { pathToFileURL } from 'node:url';
 import { concatenate } from './rows.mjs';
 
 /** @type {(engine: string, dtype: import('./driver.mjs').Dtype, forcedIsa?: string) => import('./driver.mjs').Variant} */
@@ -30,10 +31,10 @@ export const variants = [
 
 /** @type {import('./driver.mjs').Driver['load']} */
 export async function load(modelDirectory, variant, { threads }) {
-  const root = new URL('../../', import.meta.url);
+  const root = variant.root === undefined ? new URL('../../', import.meta.url) : pathToFileURL(`${variant.root}/`);
   const library = await import(new URL('dist/index.js', root).href);
   if (typeof library.Session?.load !== 'function') {
-    throw new Error('dist/index.js exports no Session: build the library first (npm run build)');
+    throw new Error('dist/index.js exports no Session: build the library first (npm run build:all)');
   }
   const session = await library.Session.load(modelDirectory, { dtype: variant.dtype, threads, ...variant.session });
   const { engine, fallbacks } = session.info;

@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { paddedBatches } from './padded.mjs';
 
 /** @type {import('./driver.mjs').Variant[]} */
 export const variants = [
@@ -15,6 +14,7 @@ const files = { fp32: 'model.onnx', int8: 'model_quantized.onnx' };
 /** @type {import('./driver.mjs').Driver['load']} */
 export async function load(modelDirectory, variant, { threads }) {
   const { env, InferenceSession, Tensor } = await import('onnxruntime-web');
+  const { paddedBatches } = await import('./padded.mjs');
   env.wasm.numThreads = threads;
   const file = files[/** @type {'fp32' | 'int8'} */ (variant.dtype)];
   const session = await InferenceSession.create(readFileSync(join(modelDirectory, 'onnx', file)), {

@@ -1,7 +1,6 @@
 /** onnxruntime-node by hand, at its best batch size for the texts. */
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
-import { paddedBatches } from './padded.mjs';
 
 /** @type {import('./driver.mjs').Variant[]} */
 export const variants = [
@@ -14,6 +13,7 @@ const files = { fp32: 'model.onnx', int8: 'model_quantized.onnx' };
 /** @type {import('./driver.mjs').Driver['load']} */
 export async function load(modelDirectory, variant, { threads }) {
   const { InferenceSession, Tensor } = await import('onnxruntime-node');
+  const { paddedBatches } = await import('./padded.mjs');
   const file = files[/** @type {'fp32' | 'int8'} */ (variant.dtype)];
   const session = await InferenceSession.create(join(modelDirectory, 'onnx', file), { intraOpNumThreads: threads });
   return {

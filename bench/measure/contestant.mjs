@@ -77,6 +77,11 @@ export class Contestant {
     return this.#ask('experiment', { name, parameters });
   }
 
+  /** @returns {Promise<number>} of all threads since the process began */
+  processorSeconds() {
+    return this.#ask('processorSeconds', {});
+  }
+
   /** @returns {Promise<number>} */
   residentBytes() {
     return this.#ask('residentBytes', {});

@@ -31,6 +31,30 @@ export function spreadPercent(values) {
 }
 
 /**
+ * Where the median of what the values are drawn from lies: between two of the values, of the same rank from below and from
+ * above. Exact for independent values of any distribution, since each is above that median with probability one half, and
+ * as narrow as the risk allows.
+ *
+ * @param {number[]} values
+ * @param {number} risk the probability that it lies elsewhere, at most
+ * @returns {{ low: number, high: number }} -Infinity and Infinity where there are too few values for that risk
+ */
+export function medianInterval(values, risk) {
+  const sorted = Float64Array.from(values).sort();
+  const count = sorted.length;
+  // Of `rank` values cut off at either end: how probable it is that the median is among or beyond them.
+  let probability = 0;
+  let term = 2 * 0.5 ** count;
+  let rank = 0;
+  while (rank < count / 2 && probability + term <= risk) {
+    probability += term;
+    term *= (count - rank) / (rank + 1);
+    rank++;
+  }
+  return rank === 0 ? { low: -Infinity, high: Infinity } : { low: sorted[rank - 1], high: sorted[count - rank] };
+}
+
+/**
  * The line that fits points best by least squares.
  *
  * @param {number[]} x

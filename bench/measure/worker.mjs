@@ -60,6 +60,12 @@ const requests = {
     return experiments[name](loaded, parameters);
   },
 
+  /** Of all threads since the process began. */
+  async processorSeconds() {
+    const { user, system } = process.cpuUsage();
+    return (user + system) / 1e6;
+  },
+
   async residentBytes() {
     return process.memoryUsage.rss();
   },

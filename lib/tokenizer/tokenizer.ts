@@ -15,7 +15,7 @@ import { parseTokenizerJson } from './tokenizer-json.js';
 export interface TokenizerOptions {
   /**
    * The most tokens `encode` gives unless told otherwise, special tokens counted. Infinity: no limit.
-   * @default what the model takes: `max_position_embeddings` of config.json, else `model_max_length` of
+   * @default what the model takes: `max_position_embeddings` of config.json (less what RoBERTa and its kin reserve), else `model_max_length` of
    * tokenizer_config.json, else 512. Never the `truncation` of tokenizer.json.
    */
   maxTokens?: number;
@@ -53,6 +53,12 @@ export interface BatchEncoding {
   offsets: Uint32Array;
   /** For each text, whether it had more tokens than the limit allowed. */
   truncated: boolean[];
+}
+
+/** Two texts in one sequence, as rerankers read them. */
+export interface PairEncoding extends Encoding {
+  /** Beside `ids`: which text a token belongs to, as the model was trained (for some models 0 for both). */
+  typeIds: Int32Array;
 }
 
 /** What a tokenizer is made from, as text. */
@@ -190,6 +196,30 @@ export class Tokenizer {
     return { ids, offsets, truncated: flags };
   }
 
+  /** Whether tokenizer.json says how two texts make one sequence: what `encodePair` needs. */
+  get pairs(): boolean {
+    return this.#native.pairs;
+  }
+
+  /**
+   * The ids of two texts in one sequence, `[CLS] first [SEP] second [SEP]` for BERT. A pair beyond the limit loses the
+   * end of `second`; `first` is cut only where it alone leaves no room, and then nothing is left of `second`.
+   *
+   * @throws GtewayError ERR_TOKENIZER_UNSUPPORTED without `pairs`.
+   */
+  encodePair(first: string, second: string, options: EncodeOptions = {}): PairEncoding {
+    checkText(first, 'first');
+    checkText(second, 'second');
+    if (!this.#native.pairs)
+      throw new GtewayError(
+        'ERR_TOKENIZER_UNSUPPORTED',
+        "this tokenizer's post_processor has no template of pairs that gteway can follow: both texts once, the first first",
+      );
+    const { maxTokens, addSpecialTokens } = this.#checked(options, 'encodePair', this.#native.pairTokensAdded);
+    const beginning = (text: string) => this.#beginning(text, maxTokens, false);
+    return this.#native.encodePair(beginning(first), beginning(second), maxTokens, addSpecialTokens);
+  }
+
   /**
    * How many tokens the whole text has, special tokens counted, however long it is. For what does not fit a string: counts
    * without special tokens add up over parts that are cut at line ends (unless an added token holds white space).
@@ -281,12 +311,15 @@ export class Tokenizer {
     return text;
   }
 
-  #checked(options: EncodeOptions): { maxTokens: number; addSpecialTokens: boolean } {
-    const { maxTokens, addSpecialTokens } = checkedOptions(options, ['maxTokens', 'addSpecialTokens'], 'encode');
+  #checked(
+    options: EncodeOptions,
+    of = 'encode',
+    specialTokens = this.#native.specialTokensAdded,
+  ): { maxTokens: number; addSpecialTokens: boolean } {
+    const { maxTokens, addSpecialTokens } = checkedOptions(options, ['maxTokens', 'addSpecialTokens'], of);
     const added = (addSpecialTokens as boolean | undefined) ?? true;
     return {
-      maxTokens:
-        maxTokens === undefined ? this.maxTokens : checkedLimit(maxTokens, added ? this.#native.specialTokensAdded : 0),
+      maxTokens: checkedLimit(maxTokens ?? this.maxTokens, added ? specialTokens : 0),
       addSpecialTokens: added,
     };
   }
@@ -312,18 +345,24 @@ async function readIfThere(path: string): Promise<string | undefined> {
   }
 }
 
+const positionsBehindPadding = new Set<unknown>(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
+
 function modelLimit(config: string | undefined, tokenizerConfig: string | undefined): number | undefined {
   for (const [text, file, key] of [
     [config, 'config.json', 'max_position_embeddings'],
     [tokenizerConfig, 'tokenizer_config.json', 'model_max_length'],
   ] as const) {
     if (text === undefined) continue;
-    let limit: unknown;
+    let json: Readonly<Record<string, unknown>> | null;
     try {
-      limit = (JSON.parse(text) as Record<string, unknown> | null)?.[key];
+      json = JSON.parse(text) as Readonly<Record<string, unknown>> | null;
     } catch (cause) {
       throw new GtewayError('ERR_TOKENIZER_INVALID', `${file} is not JSON: ${(cause as Error).message}`, { cause });
     }
+    let limit = json?.[key];
+    // Their positions begin behind that of the padding.
+    if (key === 'max_position_embeddings' && positionsBehindPadding.has(json?.model_type))
+      limit = (limit as number) - ((json?.pad_token_id as number | undefined) ?? 1) - 1;
     // Where nobody knew, exporters write 1e30.
     if (Number.isSafeInteger(limit) && (limit as number) > 0 && (limit as number) < 2 ** 31) return limit as number;
   }

@@ -58,6 +58,51 @@ describe('tokenizer.json', () => {
     expect([none.prefixIds.length, none.suffixIds.length]).toEqual([0, 0]);
   });
 
+  test('pairs: by BertProcessing, RobertaProcessing, a template, and where nothing adds tokens', () => {
+    const pair = (changes: Record<string, unknown>) => {
+      const { pairIds, pairTypeIds } = parse({ post_processor: changes.type === undefined ? null : changes });
+      return [[...pairIds], [...pairTypeIds]];
+    };
+    const words = { sep: ['[SEP]', 2], cls: ['[CLS]', 1] };
+    expect(pair({ type: 'BertProcessing', ...words })).toEqual([
+      [1, -1, 2, -2, 2],
+      [0, 0, 0, 1, 1],
+    ]);
+    const roberta = { type: 'RobertaProcessing', ...words, trim_offsets: true, add_prefix_space: false };
+    expect(pair(roberta)).toEqual([
+      [1, -1, 2, 2, -2, 2],
+      [0, 0, 0, 0, 0, 0],
+    ]);
+    expect(pair({})).toEqual([
+      [-1, -2],
+      [0, 1],
+    ]);
+    const sequence = (...processors: unknown[]) => pair({ type: 'Sequence', processors });
+    expect(sequence({ type: 'ByteLevel' }, roberta)).toEqual(pair(roberta));
+    expect(sequence({ type: 'ByteLevel' })).toEqual(pair({}));
+    const token = (id: string, type: number) => ({ SpecialToken: { id, type_id: type } });
+    const sequenceOf = (id: string, type: number) => ({ Sequence: { id, type_id: type } });
+    const template = (pieces: unknown[]) =>
+      pair({
+        type: 'TemplateProcessing',
+        single: [sequenceOf('A', 0)],
+        pair: pieces,
+        special_tokens: { x: { id: 'x', ids: [1, 3], tokens: ['[CLS]', '[MASK]'] } },
+      });
+    expect(template([sequenceOf('A', 2), token('x', 3), sequenceOf('B', 1)])).toEqual([
+      [-1, 1, 3, -2],
+      [2, 3, 3, 1],
+    ]);
+    // Of no use for pairs, and no reason to refuse single texts.
+    for (const pieces of [
+      [],
+      [sequenceOf('A', 0)],
+      [sequenceOf('B', 0), sequenceOf('A', 0)],
+      [sequenceOf('A', 0), sequenceOf('B', 0), sequenceOf('A', 0)],
+    ])
+      expect(template(pieces)).toEqual([[], []]);
+  });
+
   test('a special token of a template may be several ids', () => {
     const { prefixIds, suffixIds } = parse({
       post_processor: {
@@ -104,7 +149,17 @@ describe('tokenizer.json', () => {
     ['normalizer', { normalizer: { type: 'NFKC' } }, 'NFKC'],
     ['pre_tokenizer', { pre_tokenizer: { type: 'ByteLevel' } }, 'ByteLevel'],
     ['pre_tokenizer', { pre_tokenizer: null }, 'none'],
-    ['post_processor', { post_processor: { type: 'RobertaProcessing' } }, 'RobertaProcessing'],
+    ['post_processor', { post_processor: { type: 'Magic' } }, 'Magic'],
+    [
+      'post_processor',
+      {
+        post_processor: {
+          type: 'Sequence',
+          processors: [1, 2].map((id) => ({ type: 'BertProcessing', sep: ['a', id], cls: ['b', id] })),
+        },
+      },
+      'Sequence of several that add tokens',
+    ],
     ['version', { version: '2.0' }, '2.0'],
   ])('an unsupported %s is named: %j', (stage, changes, type) => {
     const error = failure(changes);
@@ -133,7 +188,11 @@ describe('tokenizer.json', () => {
     [{ post_processor: { type: 'TemplateProcessing', single: [] } }, 'a template without the text'],
     [
       { post_processor: { type: 'TemplateProcessing', single: [{ Sequence: { id: 'B' } }] } },
-      'post_processor.single[0].Sequence.id is "B"',
+      'post_processor.single is a template with a second text',
+    ],
+    [
+      { post_processor: { type: 'TemplateProcessing', single: [{ Sequence: { id: 'C' } }] } },
+      'post_processor.single[0].Sequence.id is "C"',
     ],
   ])('what is malformed is said, and where: %j', (changes, message) => {
     const error = failure(changes);

@@ -114,6 +114,65 @@ describe('count and tokens', () => {
   });
 });
 
+describe('encodePair', () => {
+  const token = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
+  const pairs = Tokenizer.fromFiles({
+    tokenizerJson: tokenizerJson({
+      post_processor: {
+        type: 'TemplateProcessing',
+        single: [token('[CLS]', 0), { Sequence: { id: 'A', type_id: 0 } }, token('[SEP]', 0)],
+        pair: [
+          token('[CLS]', 0),
+          { Sequence: { id: 'A', type_id: 0 } },
+          token('[SEP]', 0),
+          { Sequence: { id: 'B', type_id: 1 } },
+          token('[SEP]', 1),
+        ],
+        special_tokens: {
+          '[CLS]': { id: '[CLS]', ids: [1], tokens: ['[CLS]'] },
+          '[SEP]': { id: '[SEP]', ids: [2], tokens: ['[SEP]'] },
+        },
+      },
+    }),
+  });
+  const encoded = (first: string, second: string, options = {}) => {
+    const { ids, typeIds, truncated } = pairs.encodePair(first, second, options);
+    return [[...ids], [...typeIds], truncated];
+  };
+
+  test('both texts in the template, with their type ids', () => {
+    expect(pairs.pairs).toBe(true);
+    expect(encoded('run', 'é [MASK]')).toEqual([[1, 4, 2, 0, 3, 2], [0, 0, 0, 1, 1, 1], false]);
+    expect(encoded('', '')).toEqual([[1, 2, 2], [0, 0, 1], false]);
+    expect(encoded('run', 'running', { addSpecialTokens: false })).toEqual([[4, 4, 5], [0, 1, 1], false]);
+  });
+
+  test('a long pair loses the end of its second text, the first only where it leaves no room', () => {
+    const at = (maxTokens: number) => encoded('run running', '[MASK] run run', { maxTokens });
+    expect(at(9)).toEqual([[1, 4, 4, 5, 2, 3, 4, 4, 2], [0, 0, 0, 0, 0, 1, 1, 1, 1], false]);
+    expect(at(8)).toEqual([[1, 4, 4, 5, 2, 3, 4, 2], [0, 0, 0, 0, 0, 1, 1, 1], true]);
+    expect(at(6)).toEqual([[1, 4, 4, 5, 2, 2], [0, 0, 0, 0, 0, 1], true]);
+    expect(at(4)).toEqual([[1, 4, 2, 2], [0, 0, 0, 1], true]);
+    expect(at(3)).toEqual([[1, 2, 2], [0, 0, 1], true]);
+    expect(encoded('run run', 'run', { maxTokens: 2, addSpecialTokens: false })).toEqual([[4, 4], [0, 0], true]);
+    const [ids, , truncated] = encoded('run', 'run '.repeat(100_000));
+    expect([(ids as number[]).length, truncated]).toEqual([512, true]);
+  });
+
+  test('a limit without room for the special tokens, no template, and no string are refused', () => {
+    expect(() => encoded('a', 'b', { maxTokens: 2 })).toThrow('must be at least 3: the special tokens alone are 3');
+    expect(() => encoded('a', 5 as never)).toThrow(TypeError);
+    expect(() => encoded('a', 'b', { pad: true })).toThrow('unknown option "pad" of encodePair');
+    expect(tokenizer.pairs).toBe(false);
+    expect(() => tokenizer.encodePair('a', 'b')).toThrow(
+      expect.objectContaining({ code: 'ERR_TOKENIZER_UNSUPPORTED' }),
+    );
+    expect(() => Tokenizer.nativeOf(tokenizer).encodePair('a', 'b', 5, true)).toThrow(
+      expect.objectContaining({ code: 'ERR_TOKENIZER_UNSUPPORTED' }),
+    );
+  });
+});
+
 describe('misuse', () => {
   const wrong = (value: unknown) => value as never;
 
@@ -180,6 +239,9 @@ describe('fromDirectory', () => {
     writeFileSync(join(directory, 'config.json'), '{"max_position_embeddings": 64}');
     expect((await Tokenizer.fromDirectory(directory)).maxTokens).toBe(64);
     expect((await Tokenizer.fromDirectory(directory, { maxTokens: 16 })).maxTokens).toBe(16);
+    const roberta = { model_type: 'xlm-roberta', max_position_embeddings: 514, pad_token_id: 1 };
+    writeFileSync(join(directory, 'config.json'), JSON.stringify(roberta));
+    expect((await Tokenizer.fromDirectory(directory)).maxTokens).toBe(512);
     writeFileSync(join(directory, 'config.json'), '{');
     await expect(Tokenizer.fromDirectory(directory)).rejects.toMatchObject({ code: 'ERR_TOKENIZER_INVALID' });
   });

@@ -87,6 +87,10 @@ TokenizerConfig config_of(Napi::Object from) {
   config.lowercase = flag_of(from, "lowercase");
   config.prefix_ids = ids_of(from.Get("prefixIds"), "prefixIds");
   config.suffix_ids = ids_of(from.Get("suffixIds"), "suffixIds");
+  const std::vector<int32_t> pair_ids = ids_of(from.Get("pairIds"), "pairIds"),
+                             pair_type_ids = ids_of(from.Get("pairTypeIds"), "pairTypeIds");
+  if (pair_ids.size() != pair_type_ids.size()) malformed("pairIds and pairTypeIds do not belong together");
+  for (size_t i = 0; i < pair_ids.size(); ++i) config.pair.push_back({pair_ids[i], pair_type_ids[i]});
   const Napi::Value added = from.Get("addedTokens");
   if (!added.IsArray()) malformed("addedTokens is not an array");
   const auto added_tokens = added.As<Napi::Array>();
@@ -125,11 +129,14 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
         env, "NativeTokenizer",
         {InstanceMethod<&TokenizerWrap::encode>("encode"),
          InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
+         InstanceMethod<&TokenizerWrap::encode_pair>("encodePair"),
          InstanceMethod<&TokenizerWrap::count>("count"),
          InstanceMethod<&TokenizerWrap::count_spans>("countSpans"),
          InstanceMethod<&TokenizerWrap::token>("token"),
          InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
-         InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded")});
+         InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded"),
+         InstanceAccessor<&TokenizerWrap::pairs>("pairs"),
+         InstanceAccessor<&TokenizerWrap::pair_tokens_added>("pairTokensAdded")});
   }
 
   explicit TokenizerWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -209,6 +216,21 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
     });
   }
 
+  // (first, second, maxTokens, addSpecialTokens) → { ids, typeIds, truncated }
+  Napi::Value encode_pair(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+      const std::string first = text_of(info[0], "first"), second = text_of(info[1], "second");
+      std::vector<int32_t> ids, type_ids;
+      const bool truncated =
+          tokenizer_->encode_pair(first, second, limit_of(info[2]), info[3].ToBoolean(), ids, type_ids);
+      Napi::Object result = Napi::Object::New(info.Env());
+      result.Set("ids", copied<Napi::Int32Array>(info.Env(), ids));
+      result.Set("typeIds", copied<Napi::Int32Array>(info.Env(), type_ids));
+      result.Set("truncated", truncated);
+      return result;
+    });
+  }
+
   // (text, addSpecialTokens) → number
   Napi::Value count(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
@@ -258,6 +280,14 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
 
   Napi::Value special_tokens_added(const Napi::CallbackInfo& info) {
     return Napi::Number::New(info.Env(), static_cast<double>(tokenizer_->special_tokens_added()));
+  }
+
+  Napi::Value pairs(const Napi::CallbackInfo& info) {
+    return Napi::Boolean::New(info.Env(), tokenizer_->pairs());
+  }
+
+  Napi::Value pair_tokens_added(const Napi::CallbackInfo& info) {
+    return Napi::Number::New(info.Env(), static_cast<double>(tokenizer_->pair_tokens_added()));
   }
 
   Napi::Value parts_at_spaces(const Napi::CallbackInfo& info) {

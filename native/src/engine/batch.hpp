@@ -8,14 +8,17 @@
 namespace gteway {
 
 enum class Pooling {
-  kMean,  // the mean over a sequence's tokens, [CLS] and [SEP] included
-  kCls,   // the first token's row
-  kNone,  // every token's row
+  kMean,   // the mean over a sequence's tokens, [CLS] and [SEP] included
+  kCls,    // the first token's row
+  kNone,   // every token's row
+  kScore,  // what the model's classification head makes of the sequence: raw logits, never normalised
 };
 
 struct RaggedBatch {
   std::span<const int32_t> ids;       // [tokens]
   std::span<const uint32_t> offsets;  // [sequences + 1]; sequence i is ids[offsets[i], offsets[i + 1])
+  // [tokens]: which of a pair's two texts each token is of (token_type_ids). Empty: 0 throughout.
+  std::span<const int32_t> types = {};
 
   size_t size() const noexcept { return offsets.empty() ? 0 : offsets.size() - 1; }
   size_t tokens() const noexcept { return ids.size(); }

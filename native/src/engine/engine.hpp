@@ -22,12 +22,21 @@ struct CostModel {
 };
 
 struct EngineInfo {
-  std::string engine;  // "ort", "encoder", "cuda"
-  std::string device;  // "cpu", "cuda:0"
-  std::string dtype;   // "fp32", "fp16", "bf16", "int8"
-  size_t dimensions = 0;
-  std::string isa{};  // instruction set that its products run on; empty: that of kernels::active()
+  std::string engine;     // "ort", "encoder", "cuda"
+  std::string device;     // "cpu", "cuda:0"
+  std::string dtype;      // "fp32", "fp16", "bf16", "int8"
+  size_t dimensions = 0;  // of a token's row; 0: the model gives none, only logits
+  std::string isa{};      // instruction set that its products run on; empty: that of kernels::active()
+  size_t labels = 0;      // logits of its classification head; 0: it has none
+
+  // Numbers in a row of embed()'s output; 0: such rows cannot be had of this engine.
+  size_t width(Pooling pooling) const noexcept { return pooling == Pooling::kScore ? labels : dimensions; }
 };
+
+// Throws Error{kModelUnsupported} where such rows cannot be had.
+void require_rows(const EngineInfo& info, Pooling pooling);
+// For engines that know no other token type than 0: throws Error{kModelUnsupported} where a token has one.
+void require_one_type(const RaggedBatch& batch, const EngineInfo& info);
 
 // Something that was asked for and could not be had: part of `session.info.fallbacks`.
 struct Fallback {
@@ -44,9 +53,10 @@ class Engine {
   // Runs the model over `batch` and writes float32 rows, row-major, to `out`:
   //   kMean, kCls   [batch.size(), dimensions]      one row per sequence
   //   kNone         [batch.tokens(), dimensions]    one row per token
-  // Rows have length 1 where `normalize` is set. `threads` ≥ 1 is how many of the session's threads are free
-  // for this call: an engine may share one batch among them. Throws Error; `out` is unspecified then.
-  // Thread-safe.
+  //   kScore        [batch.size(), labels]          one row per sequence, as the classification head has it
+  // Rows have length 1 where `normalize` is set, except those of kScore. `threads` ≥ 1 is how many of the
+  // session's threads are free for this call: an engine may share one batch among them. Throws Error
+  // (kModelUnsupported where info().width(pooling) is 0); `out` is unspecified then. Thread-safe.
   virtual void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, size_t threads,
                      std::span<float> out) = 0;
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "tokenizer/tokenizer.hpp"
+
 namespace gteway {
 
 // Takes the text's ids as they are found, in portions; counts them, and keeps them unless only the count is
@@ -36,8 +38,10 @@ class IdOutput {
 
 struct PostProcessor {
   std::vector<int32_t> prefix_ids, suffix_ids;
+  std::vector<TemplatePiece> pair;  // both texts once, the first first; or none at all
 
   size_t added() const noexcept { return prefix_ids.size() + suffix_ids.size(); }
+  size_t added_to_pair() const noexcept { return pair.empty() ? 0 : pair.size() - 2; }
 };
 
 }  // namespace gteway

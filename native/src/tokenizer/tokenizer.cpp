@@ -31,6 +31,18 @@ void check_text(const std::string& text, const char* what) {
   }
 }
 
+void check_pair(const std::vector<TemplatePiece>& pair) {
+  if (pair.empty()) return;
+  std::vector<int32_t> texts;
+  for (const TemplatePiece& piece : pair) {
+    if (piece.id < 0) texts.push_back(piece.id);
+    if (piece.type_id < 0)
+      invalid("the tokenizer's template of pairs has the negative type id " + std::to_string(piece.type_id));
+  }
+  if (texts != std::vector<int32_t>{TemplatePiece::kFirstText, TemplatePiece::kSecondText})
+    invalid("the tokenizer's template of pairs does not have both texts once, the first first");
+}
+
 const TokenizerConfig& checked(const TokenizerConfig& config) {
   if (config.vocabulary_tokens.size() != config.vocabulary_ids.size())
     invalid("the tokenizer's vocabulary has " + std::to_string(config.vocabulary_tokens.size()) +
@@ -49,6 +61,7 @@ const TokenizerConfig& checked(const TokenizerConfig& config) {
       invalid("the tokenizer's added_tokens: \"" + token.content + "\" has the negative id " +
               std::to_string(token.id));
   }
+  check_pair(config.pair);
   return config;
 }
 
@@ -149,7 +162,7 @@ struct Tokenizer::Impl {
         no_added({}, {}),
         encoder(switches_of(config), wordpiece, words),
         normalized_encoder({}, wordpiece, words),
-        postprocessor{std::move(config.prefix_ids), std::move(config.suffix_ids)} {
+        postprocessor{std::move(config.prefix_ids), std::move(config.suffix_ids), std::move(config.pair)} {
     for (size_t i = 0; i < config.vocabulary_tokens.size(); ++i)
       tokens[config.vocabulary_ids[i]] = std::move(config.vocabulary_tokens[i]);
     for (AddedToken& token : config.added_tokens) tokens[token.id] = std::move(token.content);
@@ -219,6 +232,31 @@ bool Tokenizer::encode(std::string_view text, size_t max_tokens, bool add_specia
   return output.overflowed();
 }
 
+bool Tokenizer::encode_pair(std::string_view first, std::string_view second, size_t max_tokens,
+                            bool add_special_tokens, std::vector<int32_t>& ids,
+                            std::vector<int32_t>& type_ids) const {
+  if (!pairs()) throw Error(ErrorCode::kTokenizerUnsupported, "the tokenizer has no template of pairs");
+  const size_t begin = ids.size(), types_begin = type_ids.size();
+  const size_t added = add_special_tokens ? impl_->postprocessor.added_to_pair() : 0;
+  size_t room = max_tokens == kNoLimit ? kNoLimit : max_tokens - std::min(max_tokens, added);
+  bool cut = false;
+  for (const TemplatePiece& piece : impl_->postprocessor.pair) {
+    if (piece.id >= 0) {
+      if (add_special_tokens) ids.push_back(piece.id);
+    } else {
+      IdOutput output(&ids, room);
+      impl_->encode(piece.id == TemplatePiece::kFirstText ? first : second, output);
+      room -= room == kNoLimit ? 0 : output.taken();
+      cut |= output.overflowed();
+    }
+    type_ids.resize(types_begin + (ids.size() - begin), piece.type_id);
+  }
+  if (ids.size() - begin <= max_tokens) return cut;
+  ids.resize(begin + max_tokens);
+  type_ids.resize(types_begin + max_tokens);
+  return true;
+}
+
 size_t Tokenizer::count(std::string_view text, bool add_special_tokens) const {
   IdOutput output(nullptr, kNoLimit);
   impl_->encode(text, output);
@@ -226,6 +264,10 @@ size_t Tokenizer::count(std::string_view text, bool add_special_tokens) const {
 }
 
 size_t Tokenizer::special_tokens_added() const noexcept { return impl_->postprocessor.added(); }
+
+bool Tokenizer::pairs() const noexcept { return !impl_->postprocessor.pair.empty(); }
+
+size_t Tokenizer::pair_tokens_added() const noexcept { return impl_->postprocessor.added_to_pair(); }
 
 bool Tokenizer::parts_at_spaces() const noexcept {
   return !impl_->added.any_has_whitespace() && !impl_->added_normalized.any_has_whitespace();

@@ -25,6 +25,13 @@ struct AddedToken {
   bool special = false;
 };
 
+// One place of the template of pairs: a special token, or one of the two texts.
+struct TemplatePiece {
+  static constexpr int32_t kFirstText = -1, kSecondText = -2;
+  int32_t id;  // of the special token, or one of the two above
+  int32_t type_id;
+};
+
 struct TokenizerConfig {
   std::vector<std::string> vocabulary_tokens;  // UTF-8, in any order, with vocabulary_ids beside it
   std::vector<int32_t> vocabulary_ids;         // may have holes and duplicates
@@ -39,6 +46,9 @@ struct TokenizerConfig {
   // What the post-processor puts around a single sequence: [CLS] … [SEP] for BERT.
   std::vector<int32_t> prefix_ids;
   std::vector<int32_t> suffix_ids;
+  // What it makes of two: [CLS] first [SEP] second [SEP] for BERT. Both texts once, the first first; empty
+  // where pairs are not to be had.
+  std::vector<TemplatePiece> pair;
   std::vector<AddedToken> added_tokens;
 };
 
@@ -59,11 +69,22 @@ class Tokenizer {
   bool encode(std::string_view text, size_t max_tokens, bool add_special_tokens,
               std::vector<int32_t>& ids) const;
 
+  // Appends the ids of two texts in the template of pairs, and beside each its type id, at most `max_tokens`
+  // of them, special tokens counted. Of a longer pair the second text is cut; the first is cut only where it
+  // alone leaves no room, and then nothing is left of the second. Returns whether anything was cut. A limit
+  // below pair_tokens_added() leaves out special tokens from the end, and returns true. Throws
+  // Error{kTokenizerUnsupported} without pairs().
+  bool encode_pair(std::string_view first, std::string_view second, size_t max_tokens,
+                   bool add_special_tokens, std::vector<int32_t>& ids, std::vector<int32_t>& type_ids) const;
+
   // How many ids encode() would append without a limit.
   size_t count(std::string_view text, bool add_special_tokens) const;
 
   // How many ids a prefix and suffix add: a limit below this leaves no room for any text.
   size_t special_tokens_added() const noexcept;
+  // Whether the configuration has a template of pairs, and what that adds.
+  bool pairs() const noexcept;
+  size_t pair_tokens_added() const noexcept;
 
   // Whether a text cut behind a space has the tokens of its two halves: no added token holds white space.
   bool parts_at_spaces() const noexcept;

@@ -1,7 +1,9 @@
 #include "tokenizer/tokenizer.hpp"
 
+#include <algorithm>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/error.hpp"
@@ -59,6 +61,45 @@ TEST("tokenizer: ids are appended, a cut keeps the suffix") {
   ids.clear();
   CHECK(tokenizer.encode("unaffable", 2, false, ids));
   CHECK_EQ(ids, (std::vector<int32_t>{4, 5}));
+}
+
+TEST("tokenizer: pairs by the template, the second text cut first, ids and type ids appended") {
+  TokenizerConfig config = small_config();
+  CHECK(!Tokenizer(config).pairs());
+  config.pair = {{1, 0}, {TemplatePiece::kFirstText, 0}, {2, 0}, {TemplatePiece::kSecondText, 1}, {2, 1}};
+  const Tokenizer tokenizer(config);
+  CHECK(tokenizer.pairs());
+  CHECK_EQ(tokenizer.pair_tokens_added(), 3u);
+  std::vector<int32_t> ids = {77}, types = {5, 6};
+  CHECK(!tokenizer.encode_pair("run", "unaffable", Tokenizer::kNoLimit, true, ids, types));
+  CHECK_EQ(ids, (std::vector<int32_t>{77, 1, 7, 2, 4, 5, 6, 2}));
+  CHECK_EQ(types, (std::vector<int32_t>{5, 6, 0, 0, 0, 1, 1, 1, 1}));
+
+  // Every limit: the first text has 3 tokens, the second 3, the template 3.
+  for (size_t limit = 0; limit <= 10; ++limit) {
+    ids.clear(), types.clear();
+    CHECK_EQ(tokenizer.encode_pair("unaffable", "run,run", limit, true, ids, types), limit < 9);
+    std::vector<int32_t> expected = {1}, expected_types = {0};
+    const size_t room = limit - std::min<size_t>(limit, 3), first = std::min<size_t>(room, 3);
+    for (size_t i = 0; i < first; ++i) expected.push_back(std::vector<int32_t>{4, 5, 6}[i]);
+    expected.push_back(2);
+    expected_types.resize(expected.size(), 0);
+    for (size_t i = 0; i < std::min<size_t>(room - first, 3); ++i)
+      expected.push_back(std::vector<int32_t>{7, 9, 7}[i]);
+    expected.push_back(2);
+    expected_types.resize(expected.size(), 1);
+    expected.resize(std::min(limit, expected.size()));
+    expected_types.resize(expected.size());
+    CHECK_EQ(ids, expected);
+    CHECK_EQ(types, expected_types);
+  }
+  ids.clear(), types.clear();
+  CHECK(tokenizer.encode_pair("unaffable", "run", 3, false, ids, types));
+  CHECK_EQ(ids, (std::vector<int32_t>{4, 5, 6}));
+  CHECK_THROWS(Error, Tokenizer(small_config()).encode_pair("a", "b", 9, true, ids, types),
+               "no template of pairs");
+  std::swap(config.pair[1], config.pair[3]);
+  CHECK_THROWS(Error, Tokenizer(config), "both texts once, the first first");
 }
 
 TEST("tokenizer: contradictory configurations are refused with the reason") {

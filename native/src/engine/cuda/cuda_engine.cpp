@@ -128,6 +128,7 @@ GtewayCudaPooling library_pooling(Pooling pooling) {
     case Pooling::kCls:
       return kGtewayCudaCls;
     case Pooling::kNone:
+    case Pooling::kScore:  // refused before it gets here
       break;
   }
   return kGtewayCudaNone;
@@ -235,6 +236,8 @@ class CudaEngine final : public Engine {
   void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, size_t,
              std::span<float> out) override {
     if (batch.size() == 0) return;
+    require_rows(info_, pooling);
+    require_one_type(batch, info_);
     const GtewayCudaBatch given = {batch.ids.data(),
                                    batch.offsets.data(),
                                    static_cast<uint32_t>(batch.size()),

@@ -43,6 +43,8 @@ class EncoderEngine final : public Engine {
              std::span<float> out) override {
     if (terminated_) throw Error(ErrorCode::kAborted, "the session is closing");
     if (batch.size() == 0) return;
+    require_rows(info_, pooling);
+    require_one_type(batch, info_);
     const size_t longest = check(batch, pooling, out.size());
 
     std::unique_lock crew_lock(crew_mutex_, std::defer_lock);

@@ -100,6 +100,10 @@ void fill_padded(const RaggedBatch& batch, size_t longest, PaddedInputs& padded)
     const std::span<const int32_t> ids = batch.sequence(row);
     const size_t begin = row * longest;
     std::copy(ids.begin(), ids.end(), padded.ids.begin() + static_cast<ptrdiff_t>(begin));
+    if (!batch.types.empty()) {
+      const std::span<const int32_t> types = batch.types.subspan(batch.offsets[row], ids.size());
+      std::copy(types.begin(), types.end(), padded.types.begin() + static_cast<ptrdiff_t>(begin));
+    }
     std::fill_n(padded.mask.begin() + static_cast<ptrdiff_t>(begin), ids.size(), 1);
     for (size_t i = 0; i < longest; ++i) padded.positions[begin + i] = static_cast<int64_t>(i);
   }
@@ -119,7 +123,8 @@ class OrtEngine final : public Engine {
     model_ = describe_model(one_thread_.get(), options.model_path);
     model_.quantized_at_run_time = quantizes;
     if (!cuda) shared_.emplace(options.model_path, options.threads);
-    info_.dimensions = model_.dimensions;
+    info_.dimensions = model_.rows.width;
+    info_.labels = model_.logits.width;
 
     cost_.padded = true;
     cost_.max_batch_tokens = options.max_batch_tokens > 0 ? options.max_batch_tokens
@@ -139,16 +144,24 @@ class OrtEngine final : public Engine {
   void embed(const RaggedBatch& batch, Pooling pooling, bool normalize, size_t threads,
              std::span<float> out) override {
     if (batch.size() == 0) return;
+    require_rows(info_, pooling);
     size_t longest = 0;
     for (size_t i = 0; i < batch.size(); ++i) longest = std::max(longest, batch.length(i));
     OrtSession* session = one_thread_.get();
     if (threads > 1 && batch.size() == 1 && shared_) session = shared_->get_or(session);
-    const ValuePtr hidden = run(*session, batch, longest);
+    const Output& output = pooling == Pooling::kScore ? model_.logits : model_.rows;
+    const ValuePtr value = run(*session, batch, longest, output);
     void* data = nullptr;
-    check(api().GetTensorMutableData(hidden.get(), &data), ErrorCode::kInferenceFailed,
+    check(api().GetTensorMutableData(value.get(), &data), ErrorCode::kInferenceFailed,
           "read the model's output");
-    expect_shape(*hidden, batch.size(), longest);
-    pool(data, batch, longest, pooling, normalize, out);
+    const auto rows = static_cast<int64_t>(batch.size()), width = static_cast<int64_t>(output.width);
+    if (pooling == Pooling::kScore) {
+      expect_shape(*value, output, {rows, width});
+      read(data, output, 0, batch.size() * output.width, out.data());
+    } else {
+      expect_shape(*value, output, {rows, static_cast<int64_t>(longest), width});
+      pool(data, batch, longest, pooling, normalize, out);
+    }
   }
 
   void terminate() noexcept override {
@@ -184,7 +197,7 @@ class OrtEngine final : public Engine {
     RunOptionsPtr options_;
   };
 
-  ValuePtr run(OrtSession& session, const RaggedBatch& batch, size_t longest) {
+  ValuePtr run(OrtSession& session, const RaggedBatch& batch, size_t longest, const Output& from) {
     static thread_local PaddedInputs padded;
     fill_padded(batch, longest, padded);
     const int64_t shape[2] = {static_cast<int64_t>(batch.size()), static_cast<int64_t>(longest)};
@@ -197,7 +210,7 @@ class OrtEngine final : public Engine {
       inputs.push_back(values.back().get());
       names.push_back(input.name.c_str());
     }
-    const char* output_name = model_.output.c_str();
+    const char* output_name = from.name.c_str();
     OrtValue* output = nullptr;
     const RunGuard guard(*this);
     OrtStatus* raw = api().Run(&session, guard.options(), names.data(), inputs.data(), inputs.size(),
@@ -235,7 +248,8 @@ class OrtEngine final : public Engine {
   }
 
   // A graph may claim one shape and compute another; reading past its end must not be the way to find out.
-  void expect_shape(const OrtValue& value, size_t rows, size_t longest) const {
+  static void expect_shape(const OrtValue& value, const Output& output,
+                           const std::vector<int64_t>& expected) {
     OrtTensorTypeAndShapeInfo* raw = nullptr;
     check(api().GetTensorTypeAndShape(&value, &raw), ErrorCode::kInferenceFailed, "read the output's shape");
     const ShapeInfoPtr info(raw);
@@ -245,19 +259,26 @@ class OrtEngine final : public Engine {
     std::vector<int64_t> shape(rank);
     check(api().GetDimensions(info.get(), shape.data(), rank), ErrorCode::kInferenceFailed,
           "read the output's shape");
-    const std::vector<int64_t> expected = {static_cast<int64_t>(rows), static_cast<int64_t>(longest),
-                                           static_cast<int64_t>(model_.dimensions)};
     if (shape != expected)
-      throw Error(ErrorCode::kModelInvalid, "the model's output '" + model_.output +
-                                                "' has another shape than it declares: [batch, sequence, " +
-                                                std::to_string(model_.dimensions) + "] was expected");
+      throw Error(ErrorCode::kModelInvalid, "the model's output '" + output.name +
+                                                "' has another shape than it declares: [batch, " +
+                                                (expected.size() == 3 ? "sequence, " : "") +
+                                                std::to_string(output.width) + "] was expected");
+  }
+
+  // `count` numbers of the tensor `data`, from the one at `begin`.
+  static void read(const void* data, const Output& output, size_t begin, size_t count, float* to) {
+    if (output.type == kFloat16)
+      kernels::active().f16_to_f32(static_cast<const uint16_t*>(data) + begin, count, to);
+    else
+      std::copy_n(static_cast<const float*>(data) + begin, count, to);
   }
 
   // hidden: [rows, longest, dimensions], padding at the end of each row.
   void pool(const void* hidden, const RaggedBatch& batch, size_t longest, Pooling pooling, bool normalize,
             std::span<float> out) const {
     const kernels::Table& kernel = kernels::active();
-    const size_t dims = model_.dimensions;
+    const size_t dims = model_.rows.width;
     static thread_local std::vector<float> widened;
     float* to = out.data();
     for (size_t row = 0; row < batch.size(); ++row) {
@@ -265,9 +286,9 @@ class OrtEngine final : public Engine {
       const size_t tokens = batch.length(row);
       const size_t needed = pooling == Pooling::kCls ? 1 : tokens;
       const float* from = nullptr;  // [needed, dims]
-      if (model_.output_type == kFloat16) {
+      if (model_.rows.type == kFloat16) {
         widened.resize(needed * dims);
-        kernel.f16_to_f32(static_cast<const uint16_t*>(hidden) + begin, needed * dims, widened.data());
+        read(hidden, model_.rows, begin, needed * dims, widened.data());
         from = widened.data();
       } else {
         from = static_cast<const float*>(hidden) + begin;

@@ -69,14 +69,30 @@ std::string list_names(const std::vector<Port>& ports) {
   return names;
 }
 
-const Port& token_rows_of(const std::vector<Port>& outputs, const std::string& path) {
+bool is_float(const Port& port) { return port.element_type == kFloat32 || port.element_type == kFloat16; }
+
+Output readable(const Port& port, const std::string& path) {
+  if (!is_float(port))
+    unsupported(path + ": output '" + port.name + "' has element type " + std::to_string(port.element_type) +
+                " (ONNX numbering); gteway reads float32 and float16");
+  if (port.shape.back() <= 0)
+    unsupported(path + ": the last dimension of output '" + port.name + "' is not fixed in the model");
+  return {port.name, static_cast<ElementType>(port.element_type), static_cast<size_t>(port.shape.back())};
+}
+
+void choose_outputs(const std::vector<Port>& outputs, const std::string& path, Model& model) {
   std::vector<OutputShape> shapes;
-  for (const Port& port : outputs) shapes.push_back({port.name, port.shape.size()});
-  const std::optional<size_t> chosen = choose_token_rows(shapes);
-  if (!chosen)
-    unsupported(path + ": no output has the shape [batch, sequence, hidden]; it has: " + list_names(outputs) +
-                ". gteway pools token rows itself and needs them");
-  return outputs[*chosen];
+  for (const Port& port : outputs)
+    shapes.push_back({port.name, port.shape.size(), port.shape.empty() ? 0 : port.shape.back()});
+  const std::optional<size_t> rows = choose_token_rows(shapes), logits = choose_logits(shapes);
+  if (!rows && !logits)
+    unsupported(path +
+                ": no output has the shape [batch, sequence, hidden] of token rows, which gteway pools" +
+                " itself, or is the [batch, labels] 'logits' of a reranker; it has: " + list_names(outputs));
+  if (rows) model.rows = readable(outputs[*rows], path);
+  // Beside token rows it is something more, which nobody may want.
+  if (logits && (!rows || (is_float(outputs[*logits]) && outputs[*logits].shape.back() > 0)))
+    model.logits = readable(outputs[*logits], path);
 }
 
 }  // namespace
@@ -125,15 +141,7 @@ Model describe_model(const OrtSession* session, const std::string& path) {
   std::vector<Port> outputs;
   for (size_t i = 0; i < output_count; ++i)
     outputs.push_back(read_port(session, i, api().SessionGetOutputName, api().SessionGetOutputTypeInfo));
-  const Port& output = token_rows_of(outputs, path);
-  if (output.element_type != kFloat32 && output.element_type != kFloat16)
-    unsupported(path + ": output '" + output.name + "' has element type " +
-                std::to_string(output.element_type) + " (ONNX numbering); gteway reads float32 and float16");
-  if (output.shape[2] <= 0)
-    unsupported(path + ": the last dimension of output '" + output.name + "' is not fixed in the model");
-  model.output = output.name;
-  model.output_type = static_cast<ElementType>(output.element_type);
-  model.dimensions = static_cast<size_t>(output.shape[2]);
+  choose_outputs(outputs, path, model);
   return model;
 }
 

@@ -18,11 +18,17 @@ struct Input {
   ElementType type;  // kInt64 or kInt32
 };
 
+// One of those that are read; its width is 0 where the graph has none.
+struct Output {
+  std::string name;
+  ElementType type = kFloat32;  // or kFloat16
+  size_t width = 0;             // its last dimension
+};
+
 struct Model {
   std::vector<Input> inputs;
-  std::string output;       // the [batch, sequence, hidden] one
-  ElementType output_type;  // kFloat32 or kFloat16
-  size_t dimensions;        // hidden
+  Output rows;    // [batch, sequence, hidden]: of each token
+  Output logits;  // [batch, labels]: of a classification head
   // Activations are quantised with a scale found over the whole batch, so a sequence's vector depends on its
   // neighbours.
   bool quantized_at_run_time;

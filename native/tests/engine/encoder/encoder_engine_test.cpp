@@ -238,6 +238,12 @@ TEST("encoder: what it cannot run is refused with the value") {
   CHECK_THROWS(Error, embed(*engine, Batch({3, 0}).get(), Pooling::kMean), "sequence 1");
   std::vector<float> small(63);
   CHECK_THROWS(Error, engine->embed(Batch({3}).get(), Pooling::kMean, true, 1, small), "63 numbers");
+  const Batch pair({3});
+  CHECK_THROWS(Error, embed(*engine, pair.get(), Pooling::kScore), "no classification head");
+  const std::vector<int32_t> one_type = {0, 0, 0}, two_types = {0, 0, 1};
+  const RaggedBatch single = {pair.ids, pair.offsets, one_type};
+  CHECK(embed(*engine, single, Pooling::kMean) == embed(*engine, pair.get(), Pooling::kMean));
+  CHECK_THROWS(Error, embed(*engine, {pair.ids, pair.offsets, two_types}, Pooling::kMean), "token type 1");
 }
 
 TEST("encoder: shapes it has no kernels for are refused with the reason") {
