@@ -59,11 +59,7 @@ for (const [at, content] of documents.entries()) {
 }
 
 const query = await session.embed(question);
-const { rows } = await database.query(`select * from match_documents($1::${type}, $2, $3)`, [
-  literal(query, 0),
-  -1,
-  3,
-]);
+const { rows } = await database.query(`select * from match_documents($1::${type}, $2, $3)`, [literal(query, 0), -1, 3]);
 
 console.log(`${documents.length} documents as ${type}(${dimensions}). "${question}"`);
 for (const { similarity, content } of rows) console.log(`  ${similarity.toFixed(3)}  ${content}`);

@@ -125,18 +125,17 @@ Array copied(Napi::Env env, const std::vector<T>& values) {
 class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(
-        env, "NativeTokenizer",
-        {InstanceMethod<&TokenizerWrap::encode>("encode"),
-         InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
-         InstanceMethod<&TokenizerWrap::encode_pair>("encodePair"),
-         InstanceMethod<&TokenizerWrap::count>("count"),
-         InstanceMethod<&TokenizerWrap::count_spans>("countSpans"),
-         InstanceMethod<&TokenizerWrap::token>("token"),
-         InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
-         InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded"),
-         InstanceAccessor<&TokenizerWrap::pairs>("pairs"),
-         InstanceAccessor<&TokenizerWrap::pair_tokens_added>("pairTokensAdded")});
+    return DefineClass(env, "NativeTokenizer",
+                       {InstanceMethod<&TokenizerWrap::encode>("encode"),
+                        InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
+                        InstanceMethod<&TokenizerWrap::encode_pair>("encodePair"),
+                        InstanceMethod<&TokenizerWrap::count>("count"),
+                        InstanceMethod<&TokenizerWrap::count_spans>("countSpans"),
+                        InstanceMethod<&TokenizerWrap::token>("token"),
+                        InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
+                        InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded"),
+                        InstanceAccessor<&TokenizerWrap::pairs>("pairs"),
+                        InstanceAccessor<&TokenizerWrap::pair_tokens_added>("pairTokensAdded")});
   }
 
   explicit TokenizerWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
