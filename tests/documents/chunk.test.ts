@@ -173,9 +173,18 @@ Options
 `;
 
   test('a chunk knows its headings, and one is not left at the end of a chunk', () => {
-    const chunks = fixture.chunk(text, { by: 'markdown', maxTokens: 30 }).slice(0, 3);
-    expect(chunks.map(({ headings }) => headings)).toEqual([['Guide'], ['Guide', 'Install'], ['Guide', 'Options']]);
-    expect(chunks.map(({ text: part }) => part.split('\n', 1)[0])).toEqual(['# Guide', '## Install', 'Options']);
+    const places = ['## Install', 'Options\n---'].map((heading) => text.indexOf(heading));
+    for (let maxTokens = 24; maxTokens < 80; maxTokens++) {
+      for (const { text: part, start, headings } of fixture.chunk(text, { by: 'markdown', maxTokens })) {
+        const under = places.findLast((place) => place <= start);
+        const expected = under === undefined ? ['Guide'] : ['Guide', under === places[0] ? 'Install' : 'Options'];
+        expect([maxTokens, start, headings]).toEqual([maxTokens, start, expected]);
+        if (maxTokens >= 40) expect(part.trimEnd()).not.toMatch(/(^#.*|---)$/);
+      }
+    }
+    expect(
+      fixture.chunk('before\n\n### Deep\n\ntext', { by: 'markdown', maxTokens: 8 }).map(({ headings }) => headings),
+    ).toEqual([[], ['Deep']]);
   });
 
   test('fenced blocks and tables are whole where one fits', () => {
