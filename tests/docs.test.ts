@@ -246,8 +246,12 @@ describe('reference', () => {
       .map(([, name = '']) => name)
       .filter((name) => name !== 'help');
     const options = new Set<string>();
-    for (const command of commands) {
-      const { stdout } = await runCli([command, '--help']);
+    const nested = [...(await runCli(['sync', '--help'])).stdout.matchAll(/^ {2}(\w+) \[/gm)]
+      .map(([, name = '']) => name)
+      .filter((name) => name !== 'help');
+    expect(nested.length).toBeGreaterThan(3);
+    for (const command of [...commands, ...nested.map((name) => `sync ${name}`)]) {
+      const { stdout } = await runCli([...command.split(' '), '--help']);
       for (const [, option = ''] of stdout.matchAll(/^ {2}(?:-\w, )?(--[\w-]+)/gm)) options.add(option);
     }
     options.delete('--help');

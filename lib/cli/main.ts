@@ -8,6 +8,7 @@ import { infoCommand } from './commands/info.js';
 import { pullCommand } from './commands/pull.js';
 import { serveCommand } from './commands/serve.js';
 import { similarityCommand } from './commands/similarity.js';
+import { syncCommand } from './commands/sync.js';
 import { tokenizeCommand } from './commands/tokenize.js';
 import { exitCodes, note, reportFailure, systemReason } from './failure.js';
 import { exitOnSignals, undoAll } from './interruption.js';
@@ -18,6 +19,7 @@ const commands = [
   similarityCommand,
   tokenizeCommand,
   serveCommand,
+  syncCommand,
   pullCommand,
   infoCommand,
   doctorCommand,
@@ -30,7 +32,7 @@ function program(): Command {
     .version(packageVersion())
     .showHelpAfterError(false);
   for (const command of commands) root.addCommand(command());
-  for (const command of [root, ...root.commands]) {
+  for (const command of [root, ...root.commands.flatMap((each) => [each, ...each.commands])]) {
     command.exitOverride().configureOutput({
       outputError: (text, write) => write(text.replace(/^error: /, 'gteway: ')),
     });

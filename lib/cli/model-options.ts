@@ -63,10 +63,18 @@ export function addModelOptions(command: Command): Command {
 }
 
 export function addSessionOptions(command: Command): Command {
-  return addModelOptions(command)
+  return addComputeOptions(addModelOptions(command).addOption(dtypeOption()));
+}
+
+/** Of a command whose model is given elsewhere: where it is kept, and how it runs. */
+export function addRuntimeOptions(command: Command): Command {
+  return addComputeOptions(command.addOption(cacheDirOption()).addOption(offlineOption()));
+}
+
+function addComputeOptions(command: Command): Command {
+  return command
     .addOption(new Option('--device <device>', 'where to compute').choices(['auto', 'cpu', 'cuda']))
     .addOption(engineOption())
-    .addOption(dtypeOption())
     .addOption(
       new Option('--threads <n>', 'native threads (default: what affinity and quota allow)').argParser(wholeNumber(1)),
     )

@@ -13,7 +13,7 @@ import { startHub } from '../models/hub-server.js';
 import { cli, cliEnvironment, deadHub, fixtureCache, main, runCli, temporaryDirectory } from './run-cli.js';
 
 const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
-const commandNames = ['embed', 'similarity', 'tokenize', 'pull', 'info', 'doctor', 'demo'];
+const commandNames = ['embed', 'similarity', 'tokenize', 'sync', 'pull', 'info', 'doctor', 'demo'];
 
 beforeAll(buildLibrary);
 

@@ -1,6 +1,7 @@
 /** session.embedStream: order, bounded read-ahead, pauses, leaving early, and failures. */
-import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Session } from '../../lib/index.js';
+import { until } from '../until.js';
 
 let session: Session;
 beforeAll(async () => {
@@ -72,7 +73,7 @@ test('leaving the loop closes the source, and the session goes on', async () => 
     expect(row).toHaveLength(96);
     break;
   }
-  await vi.waitFor(() => expect(closed).toBe(true));
+  await until(() => expect(closed).toBe(true));
   expect(await session.run('x')).toHaveLength(96);
 });
 

@@ -8,6 +8,7 @@ import { afterEach, beforeAll, describe, expect, inject, test } from 'vitest';
 import { Embeddings, isGtewayError, Session } from '../../lib/index.js';
 import { buildLibrary } from '../built-library.js';
 import { runChild } from '../robustness/child.js';
+import { until } from '../until.js';
 
 const table = `
                 | ready()             | run()               | embed()             | embedStream()       | stats() | info                | close() | asyncDispose()
@@ -53,8 +54,11 @@ const states: Record<string, () => Promise<Session>> = {
     return session;
   },
   'queue full': async () => {
-    const session = await Session.load(model, { maxQueue: 1 });
-    begin(session.embed(manyTexts.slice(0, 50)));
+    // Streams wait for room: however late this thread looks, behind the text that fills the queue stands the next one,
+    // and all of them together are more work than can be done before it looks.
+    const session = await Session.load(model, { maxQueue: 1, threads: 1 });
+    for (let i = 0; i < 200; i++) begin(session.embedStream([`${i} ${'!'.repeat(600)}`]).next());
+    await until(() => expect(session.stats().queue.waiting).toBeGreaterThan(0));
     return session;
   },
   closing: async () => {

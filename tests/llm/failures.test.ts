@@ -233,7 +233,7 @@ describe('timeout', () => {
     const llm = await speaking(async (turn) => {
       await turn.pieces('text/event-stream', []);
       for (const content of ['a', 'b', 'c', 'd']) {
-        await new Promise((resolve) => setTimeout(resolve, 400));
+        await new Promise((resolve) => setTimeout(resolve, 600));
         await turn.piece(`data: ${JSON.stringify({ choices: [{ delta: { content } }] })}\n\n`);
       }
       while (!turn.isClosed) {
@@ -241,7 +241,7 @@ describe('timeout', () => {
         await new Promise((resolve) => setTimeout(resolve, 20));
       }
     });
-    const stream = await llm.run('Hi', { mode: 'openaicompatible', stream: true, timeout: 1 });
+    const stream = await llm.run('Hi', { mode: 'openaicompatible', stream: true, timeout: 2 });
     expect(await failureOf(stream.text())).toMatchObject({ code: 'ERR_TIMEOUT', details: { received: 'abcd' } });
     await llms.server.untilNoSockets();
   });
@@ -252,9 +252,9 @@ describe('timeout', () => {
       await turn.end();
     });
     let text = '';
-    for await (const chunk of await llm.run('Hi', { stream: true, timeout: 0.5 })) {
+    for await (const chunk of await llm.run('Hi', { stream: true, timeout: 2 })) {
+      if (text === '') await new Promise((resolve) => setTimeout(resolve, 2200));
       text += chunk.response ?? '';
-      await new Promise((resolve) => setTimeout(resolve, 600));
     }
     expect(text).toBe('abc');
   });

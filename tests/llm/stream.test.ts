@@ -145,7 +145,7 @@ describe('as text', () => {
     expect((await texts.read()).value).toBe('Hel');
     await texts.cancel();
     await llms.server.untilNoSockets();
-    const failing = (await llm.run('Hi', { stream: true, timeout: 0.1 })).textStream().getReader();
+    const failing = (await llm.run('Hi', { stream: true, timeout: 2 })).textStream().getReader();
     await failing.read();
     expect(await failureOf(failing.read())).toMatchObject({ code: 'ERR_TIMEOUT', details: { received: 'Hel' } });
   });

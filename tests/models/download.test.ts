@@ -1,12 +1,13 @@
 /** Bodies that arrive broken, in parts, twice or not at all; and what is then on the disk. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type DownloadProgress, resolveModel } from '../../lib/models/resolve.js';
 import { acquireLock } from '../../lib/models/lock.js';
 import { isolateHubEnvironment } from './hub-environment.js';
 import { type Fault, type HubServer, type SeenRequest, sha256, startHub } from './hub-server.js';
 import { bertConfig, modelDirectory, temporaryDirectory } from './model-directory.js';
+import { until } from '../until.js';
 
 // Larger than one socket buffer, and different at every offset.
 const weights = Buffer.from(Array.from({ length: 400_000 }, (_, index) => (index * 7919) % 251));
@@ -253,7 +254,7 @@ describe('an abort', () => {
     hub.fault = weightsFaults({ stallAfter: 100_000 });
     const resolving = resolveModel('owner/model', { cacheDir, signal: controller.signal });
     const failure = expect(resolving).rejects.toMatchObject({ code: 'ERR_ABORTED' });
-    await vi.waitFor(() => expect(statSync(partial).size).toBe(100_000));
+    await until(() => expect(statSync(partial).size).toBe(100_000));
     controller.abort();
     await failure;
     const kept = readFileSync(partial).length;

@@ -54,8 +54,8 @@ describe('a lock', () => {
     const path = newPath();
     const holder = await acquireLock(path, { heartbeatMs: 20 });
     const acquired = vi.fn();
-    const waiting = acquireLock(path, { staleAfterMs: 400 }).then((lock) => (acquired(), lock));
-    await sleep(1200);
+    const waiting = acquireLock(path, { staleAfterMs: 1500 }).then((lock) => (acquired(), lock));
+    await sleep(3500);
     expect(acquired).not.toHaveBeenCalled();
     await holder.release();
     await (await waiting).release();

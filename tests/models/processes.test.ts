@@ -2,11 +2,12 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { useChildProcesses } from './child-process.js';
 import { isolateHubEnvironment } from './hub-environment.js';
 import { sha256, startHub } from './hub-server.js';
 import { bertConfig, temporaryDirectory } from './model-directory.js';
+import { until } from '../until.js';
 
 const weights = Buffer.alloc(3_000_000, 'weights');
 const files = {
@@ -57,7 +58,7 @@ describe('a process that is killed', () => {
     const { hub, cacheDir, partial, lock } = await setup();
     hub.fault = ({ host }) => (host === 'storage' ? { stallAfter: 1_000_000 } : undefined);
     const doomed = run('owner/model', { cacheDir });
-    await vi.waitFor(() => expect(statSync(partial).size).toBe(1_000_000), { timeout: 30_000 });
+    await until(() => expect(statSync(partial).size).toBe(1_000_000));
     doomed.kill();
     expect((await doomed.outcome).signal).toBe('SIGKILL');
     expect(JSON.parse(readFileSync(lock, 'utf8'))).toMatchObject({ pid: doomed.pid, host: hostname() });

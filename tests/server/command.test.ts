@@ -3,11 +3,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, inject, onTestFinished, test, vi } from 'vitest';
+import { beforeAll, describe, expect, inject, onTestFinished, test } from 'vitest';
 import { serveOptionNames, variableOf } from '../../lib/server/options.js';
 import { buildLibrary } from '../built-library.js';
 import { cliEnvironment, main, runCli, temporaryDirectory } from '../cli/run-cli.js';
 import { get, post } from './serve-fixture.js';
+import { until } from '../until.js';
 
 beforeAll(buildLibrary);
 
@@ -36,25 +37,19 @@ async function serve(args: readonly string[] = serveFixture, env: Record<string,
     lines.push(...parts.map((line) => JSON.parse(line) as Line));
   });
   const exit = once(child, 'exit') as Promise<[number | null, NodeJS.Signals | null]>;
-  const url = await vi.waitFor(
-    () => {
-      if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}: ${stderr}`);
-      const ready = lines.find(({ msg }) => msg === 'ready');
-      expect(ready, stderr).toBeDefined();
-      return ready?.url as string;
-    },
-    { timeout: 30_000, interval: 20 },
-  );
+  const url = await until(() => {
+    if (child.exitCode !== null) throw new Error(`exit code ${child.exitCode}: ${stderr}`);
+    const ready = lines.find(({ msg }) => msg === 'ready');
+    expect(ready, stderr).toBeDefined();
+    return ready?.url as string;
+  });
   return { child, url, lines, stderr: () => stderr, exit };
 }
 
 const longTexts = Array.from({ length: 400 }, (_, i) => `${i} ${'many words of a passage '.repeat(80)}`);
 
 async function untilBusy({ url }: Running): Promise<void> {
-  await vi.waitFor(async () => expect((await get(`${url}/metrics`)).text).toMatch(/^gteway_queue_texts\{.*\} [1-9]/m), {
-    timeout: 20_000,
-    interval: 5,
-  });
+  await until(async () => expect((await get(`${url}/metrics`)).text).toMatch(/^gteway_queue_texts\{.*\} [1-9]/m));
 }
 
 describe('signals', () => {
@@ -76,9 +71,7 @@ describe('signals', () => {
     answer.catch(() => undefined);
     await untilBusy(running);
     running.child.kill('SIGTERM');
-    await vi.waitFor(() => expect(running.lines.at(-1)).toMatchObject({ msg: 'closing', inFlight: 1 }), {
-      timeout: 20_000,
-    });
+    await until(() => expect(running.lines.at(-1)).toMatchObject({ msg: 'closing', inFlight: 1 }));
     running.child.kill('SIGTERM');
     expect(await running.exit).toEqual([128 + 15, null]);
     await expect(answer).rejects.toThrow(/hang up|ECONNRESET/);

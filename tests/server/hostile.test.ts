@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { type Answer, get, modelName, openServer, post, send, type TestServer } from './serve-fixture.js';
+import { until } from '../until.js';
 
 let running: TestServer;
 beforeAll(async () => {
@@ -230,7 +231,7 @@ describe('connections', () => {
       `POST /embed HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n${body}`,
     );
     expect(await received(socket)).toBe('');
-    await vi.waitFor(async () =>
+    await until(async () =>
       expect((await get(`${running.url}/metrics`)).text).toMatch(/^gteway_queue_texts\{.*\} 0$/m),
     );
   });

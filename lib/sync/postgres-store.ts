@@ -1,0 +1,133 @@
+/** The queue in PostgreSQL: each promise of store.ts as statements. */
+import { randomUUID } from 'node:crypto';
+import type { Target } from './catalog.js';
+import { inTransaction, type Pool } from './connection.js';
+import { attemptsInCompany } from './decisions.js';
+import { type QueueSql, queueSql } from './queue-sql.js';
+import type { Claim, ClaimLimits, FinishCounts, Job, Outcome, Source, Store } from './store.js';
+
+interface SourceRow {
+  readonly id: string;
+  readonly present: boolean;
+  readonly text: string;
+  readonly hash: string;
+  readonly current: boolean;
+}
+
+/** Seconds after which a job whose row somebody has locked is tried again. */
+const lockedDelay = 1;
+
+export class PostgresStore implements Store {
+  readonly #pool: Pool;
+  readonly #target: Target;
+  readonly #sql: QueueSql;
+  /** Seconds. */
+  readonly #lease: number;
+
+  constructor(pool: Pool, target: Target, lease: number) {
+    this.#pool = pool;
+    this.#target = target;
+    this.#sql = queueSql(target, attemptsInCompany);
+    this.#lease = lease;
+  }
+
+  async claim({ rows, bytes }: ClaimLimits): Promise<Claim | undefined> {
+    const { name, modelVersion } = this.#target.config;
+    const token = randomUUID();
+    const claimed = await this.#pool.query<Job>(this.#sql.claim, [token, rows, bytes, this.#lease, name, modelVersion]);
+    return claimed.rows.length === 0 ? undefined : { token, jobs: claimed.rows };
+  }
+
+  async read({ token, jobs }: Claim): Promise<readonly Source[]> {
+    const ids = jobs.map(({ id }) => id);
+    const { rows } = await this.#pool.query<SourceRow>(this.#sql.read, [ids, token, this.#target.config.name]);
+    return rows.map(({ id, present, text, hash, current }) => ({
+      id,
+      row: present ? { text, hash, isCurrent: current } : undefined,
+    }));
+  }
+
+  async extend({ token, jobs }: Claim): Promise<number> {
+    const result = await this.#pool.query(this.#sql.extend, [jobs.map(({ id }) => id), token, this.#lease]);
+    return result.rowCount ?? 0;
+  }
+
+  async finish(claim: Claim, outcomes: readonly Outcome[]): Promise<FinishCounts> {
+    const { config } = this.#target;
+    return inTransaction(this.#pool, async (client) => {
+      const idsOf = async (sql: string, values: unknown[]): Promise<Set<string>> => {
+        const { rows } = await client.query<{ id: string }>(sql, values);
+        return new Set(rows.map(({ id }) => id));
+      };
+      const held = await idsOf(this.#sql.hold, [outcomes.map(({ id }) => id), claim.token]);
+      const mine = outcomes.filter(({ id }) => held.has(id));
+      const of = <Kind extends Outcome['kind']>(kind: Kind): Extract<Outcome, { kind: Kind }>[] =>
+        mine.filter((outcome): outcome is Extract<Outcome, { kind: Kind }> => outcome.kind === kind);
+
+      const writes = of('write');
+      const failures = of('fail');
+      const about = [...writes, ...failures];
+      const locked =
+        about.length === 0
+          ? new Set<string>()
+          : await idsOf(this.#sql.lockRows, [about.map(({ id }) => id), about.map(({ hash }) => hash), config.name]);
+      const written = writes.filter(({ id }) => locked.has(id));
+      if (written.length > 0) {
+        const ids = written.map(({ id }) => id);
+        await client.query(this.#sql.write, [
+          ids,
+          written.map(({ hash }) => hash),
+          written.map(({ vector }) => (vector === undefined ? null : this.#vectorText(vector))),
+          config.modelVersion,
+        ]);
+        await client.query(this.#sql.end, [ids]);
+      }
+
+      const settling = of('settled');
+      const settled =
+        settling.length === 0
+          ? new Set<string>()
+          : await idsOf(this.#sql.settle, [settling.map(({ id }) => id), config.name]);
+
+      const failed = failures.filter(({ id }) => locked.has(id));
+      if (failed.length > 0) {
+        await client.query(this.#sql.fail, [
+          failed.map(({ id }) => id),
+          failed.map(({ hash }) => hash),
+          failed.map(({ reason }) => reason),
+        ]);
+      }
+
+      const released = [
+        ...of('release'),
+        // Locked by somebody, or changed while it was embedded without that the job became a new one.
+        ...about.filter(({ id }) => !locked.has(id)).map(({ id }) => again(id, lockedDelay)),
+        ...settling.filter(({ id }) => !settled.has(id)).map(({ id }) => again(id, 0)),
+      ];
+      if (released.length > 0) {
+        await client.query(this.#sql.release, [
+          released.map(({ id }) => id),
+          released.map(({ delay }) => delay),
+          released.map(({ undo }) => Number(undo)),
+          released.map(({ reason }) => reason ?? null),
+        ]);
+      }
+      return {
+        written: written.length,
+        settled: settled.size,
+        failed: failed.length,
+        released: released.length,
+        lost: outcomes.length - mine.length,
+      };
+    });
+  }
+
+  #vectorText(vector: Float32Array): string {
+    const values = Array.from(vector, String).join(',');
+    return this.#target.vectorSchema === undefined ? `{${values}}` : `[${values}]`;
+  }
+}
+
+function again(id: string, delay: number): Extract<Outcome, { kind: 'release' }> {
+  return { kind: 'release', id, delay, undo: true };
+}
