@@ -183,7 +183,7 @@ Options
       }
     }
     expect(
-      fixture.chunk('before\n\n### Deep\n\ntext', { by: 'markdown', maxTokens: 8 }).map(({ headings }) => headings),
+      fixture.chunk('before\n\n### Deep\n\ntext', { by: 'markdown', maxTokens: 7 }).map(({ headings }) => headings),
     ).toEqual([[], ['Deep']]);
   });
 
