@@ -7,7 +7,7 @@
 export { Session } from './session.js';
 export type { EmbeddingModelName, Run, SessionOptions } from './session.js';
 export type { CacheOptions, EmbeddingSessionOptions } from './engines/session-options.js';
-export type { SessionInfo } from './engines/session-info.js';
+export type { ModelInfo, RerankerInfo, SessionInfo } from './engines/session-info.js';
 export type { EmbedOptions, Pooling } from './embedding/embed-options.js';
 export type { DocumentChunk, EmbeddedDocument, EmbedDocumentOptions } from './embedding/embed-document.js';
 export type { EmbedStreamOptions } from './embedding/embed-stream.js';
@@ -16,6 +16,12 @@ export { LatencyHistogram } from './embedding/session-stats.js';
 export type { SessionStats } from './embedding/session-stats.js';
 export type { EmbedTrace, LoadTrace } from './embedding/tracing.js';
 export type { DownloadProgress } from './models/resolve.js';
+
+export { Reranker } from './reranker.js';
+export type { RerankOptions, ScoreOptions } from './reranking/rerank-options.js';
+export type { Ranked } from './reranking/ranking.js';
+export type { RerankTrace } from './reranking/tracing.js';
+export type { Scores } from './reranking/pairs.js';
 
 export { Embeddings } from './vectors/embeddings.js';
 export { cosineSimilarity, dot, similarityMatrix } from './vectors/similarity.js';

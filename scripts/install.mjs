@@ -12,10 +12,13 @@ const isCheckout = existsSync(join(root, '.git'));
 
 if (!isCheckout && process.env.npm_config_build_from_source === undefined) {
   try {
-    require('node-gyp-build')(root);
+    // The library's own search, so that what is found here is what is used later.
+    const { binding } = await import('../dist/native/binding.js');
+    binding();
     process.exit(0);
-  } catch {
-    console.log('gteway: no prebuilt addon fits this machine, compiling it (needs a C++20 compiler and CMake ≥ 3.22)');
+  } catch (error) {
+    console.log(`gteway: no prebuilt addon can be used here: ${firstLine(error)}`);
+    console.log('gteway: compiling it (needs a C++20 compiler and CMake ≥ 3.22)');
   }
 }
 
@@ -33,4 +36,9 @@ if (status !== 0) {
       '  Debian/Ubuntu: apt install cmake g++     macOS: xcode-select --install && brew install cmake',
   );
   process.exit(1);
+}
+
+function firstLine(error) {
+  const { cause } = error;
+  return String((cause ?? error).message).split('\n')[0];
 }

@@ -207,7 +207,7 @@ describe('native sources', () => {
 const libRoot = join(root, 'lib');
 
 /** What stands in the hall: the public surface. Each may import from every room but the programs'. */
-const publicFiles = ['errors.ts', 'index.ts', 'register.ts', 'session.ts'];
+const publicFiles = ['errors.ts', 'index.ts', 'register.ts', 'reranker.ts', 'session.ts'];
 
 /** The rooms of lib/, lowest first, and which others each may import from; errors.ts is for all. */
 const mayImport: Record<string, readonly string[]> = {
@@ -220,12 +220,16 @@ const mayImport: Record<string, readonly string[]> = {
   tokenizer: ['arguments', 'documents', 'models', 'native'],
   engines: ['arguments', 'cancellation', 'models', 'native', 'tokenizer'],
   embedding: ['arguments', 'cancellation', 'documents', 'engines', 'native', 'tokenizer', 'vectors'],
+  reranking: ['arguments', 'cancellation', 'embedding', 'engines'],
   llm: ['arguments', 'cancellation'],
-  server: ['arguments', 'embedding', 'engines', 'models', 'tokenizer', 'vectors', 'session.ts'],
+  server: [
+    ...['arguments', 'embedding', 'engines', 'models', 'reranking', 'tokenizer', 'vectors'],
+    ...['reranker.ts', 'session.ts'],
+  ],
   sync: ['arguments', 'session.ts'],
   cli: [
-    ...['arguments', 'embedding', 'engines', 'models', 'native', 'server', 'sync', 'tokenizer', 'vectors'],
-    'session.ts',
+    ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'server', 'sync', 'tokenizer', 'vectors'],
+    ...['reranker.ts', 'session.ts'],
   ],
 };
 

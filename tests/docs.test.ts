@@ -25,6 +25,8 @@ import { embeddingSessionOptionNames } from '../lib/engines/session-options.js';
 import { embedOptionNames } from '../lib/embedding/embed-options.js';
 import { llmSessionOptionNames, runOptionNames } from '../lib/llm/options.js';
 import { knownModels } from '../lib/models/registry.js';
+import { knownRerankers } from '../lib/models/rerankers.js';
+import { rerankOptionNames } from '../lib/reranking/rerank-options.js';
 import { buildLibrary, root } from './built-library.js';
 import { cliEnvironment, main, runCli } from './cli/run-cli.js';
 
@@ -165,7 +167,9 @@ describe('examples', () => {
   for (const example of programs) {
     const { name, code, output = '' } = example;
     test(`${name}: ${code.split('\n').find((line) => line.includes(' = ')) ?? ''}`, async () => {
-      const offline = code.replaceAll("'gte-small'", JSON.stringify(inject('fixture')));
+      const offline = code
+        .replaceAll("'gte-small'", JSON.stringify(inject('fixture')))
+        .replaceAll("'ms-marco-MiniLM-L6-v2'", JSON.stringify(inject('reranker')));
       const { outputText } = ts.transpileModule(offline, {
         compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
       });
@@ -216,6 +220,7 @@ describe('reference', () => {
     'docs/errors.md': errorCodes,
     'docs/models.md': knownModels.map(({ name }) => name),
     'docs/sessions.md': [...embeddingSessionOptionNames, ...embedOptionNames],
+    'docs/reranking.md': [...rerankOptionNames, ...knownRerankers.map(({ name }) => name)],
     'docs/language-models.md': [...llmSessionOptionNames, ...runOptionNames],
     'docs/environment.md': honouredVariables.filter((name) => name === name.toUpperCase()),
   };

@@ -12,6 +12,7 @@ import {
   type LoadTrace,
   type OllamaChatResult,
   type OllamaGenerateResult,
+  type RerankerInfo,
   Session,
   type SessionInfo,
   type SessionStats,
@@ -63,7 +64,7 @@ describe('a known embedding model', () => {
     expectTypeOf(session.stats()).toEqualTypeOf<SessionStats>();
     expectTypeOf(session.stats().latency.total.p99).toEqualTypeOf<number>();
     expectTypeOf<EmbedTrace['result']>().toEqualTypeOf<Embeddings | undefined>();
-    expectTypeOf<LoadTrace['result']>().toEqualTypeOf<SessionInfo | undefined>();
+    expectTypeOf<LoadTrace['result']>().toEqualTypeOf<SessionInfo | RerankerInfo | undefined>();
     // @ts-expect-error the size of a cache is what makes one
     new Session('gte-small', { cache: {} });
   });

@@ -241,6 +241,26 @@ export interface NativeSession {
     wait: boolean,
     itemErrors: boolean,
   ): Promise<NativeEmbedded>;
+  /**
+   * Scores pairs of a query and a text, as a cross-encoder does. As embed(), with rows of raw logits; a text's `tokens`
+   * are those of the pair.
+   *
+   * @param queries each once
+   * @param queryOf for each text the index of its query; empty: the first, for all of them
+   * @param maxTokens of a longer pair the text is cut; a query that leaves it no room is an error of that text
+   * @param labels how many logits of each row to keep: what NativeLoaded says
+   */
+  score(
+    call: number,
+    queries: readonly string[],
+    queryOf: Uint32Array,
+    texts: readonly string[],
+    truncate: boolean,
+    maxTokens: number,
+    labels: number,
+    wait: boolean,
+    itemErrors: boolean,
+  ): Promise<NativeEmbedded>;
   /** Its promise rejects with ERR_ABORTED, unless it is settled already. */
   cancel(call: number): void;
   /** Cheap: counters that are kept anyway. After close(): the last ones there were. */
@@ -258,7 +278,10 @@ export interface NativeLoaded {
   readonly dtype: string;
   /** The instruction set of the products, or of the kernels beside ONNX Runtime. */
   readonly isa: string;
+  /** 0 for a model that gives logits alone. */
   readonly dimensions: number;
+  /** Logits of a classification head; 0 where there is none. */
+  readonly labels: number;
   readonly maxBatchTokens: number;
   readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];
 }

@@ -46,12 +46,15 @@ function say(text, failed = false) {
 
 async function loadFacts() {
   const info = await ask('info');
-  limits = new Map(info.models.map((each) => [each.model_id, each.max_input_length]));
-  model.replaceChildren(...info.models.map((each) => make('option', { text: each.model_id })));
-  element('model-label').hidden = info.models.length < 2;
-  const dtype = info.model_dtype;
+  const models = info.models.filter((each) => each.model_type.embedding !== undefined);
+  limits = new Map(models.map((each) => [each.model_id, each.max_input_length]));
+  model.replaceChildren(...models.map((each) => make('option', { text: each.model_id })));
+  element('model-label').hidden = models.length < 2;
+  const [first] = models;
   element('facts').textContent =
-    `${info.model_id} · ${info.dimensions} dimensions · up to ${info.max_input_length} tokens · ${dtype} on ${info.device}`;
+    first === undefined
+      ? `${info.model_id} · a reranker: POST /rerank. This page tries embedding models, of which this server has none`
+      : `${first.model_id} · ${first.dimensions} dimensions · up to ${first.max_input_length} tokens · ${first.model_dtype} on ${first.device}`;
 }
 
 /** base64 of little-endian float32, as OpenAI's clients ask for it. */

@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { embedCommand } from './commands/embed.js';
 import { infoCommand } from './commands/info.js';
 import { pullCommand } from './commands/pull.js';
+import { rerankCommand } from './commands/rerank.js';
 import { serveCommand } from './commands/serve.js';
 import { similarityCommand } from './commands/similarity.js';
 import { syncCommand } from './commands/sync.js';
@@ -17,6 +18,7 @@ import { packageVersion } from './package-facts.js';
 const commands = [
   embedCommand,
   similarityCommand,
+  rerankCommand,
   tokenizeCommand,
   serveCommand,
   syncCommand,

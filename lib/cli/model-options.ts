@@ -49,21 +49,21 @@ export const modelFileOption = (): Option =>
     nonEmpty,
   );
 
-export function addModelOptions(command: Command): Command {
+/** `reranker`: the default of a command that takes rerankers, of which none is in the package. */
+export function addModelOptions(command: Command, reranker?: string): Command {
+  const about =
+    reranker !== undefined
+      ? `a known name, a hub repository (owner/name) or a directory (default: ${reranker})`
+      : `a known name, a hub repository (owner/name), a directory, or '${fixtureName}' (default: ${defaultModel}, or ` +
+        `${bundledModel}, which is in the package, where that cannot be fetched)`;
   return command
-    .addOption(
-      new Option(
-        '-m, --model <model>',
-        `a known name, a hub repository (owner/name), a directory, or '${fixtureName}' (default: ${defaultModel}, or ` +
-          `${bundledModel}, which is in the package, where that cannot be fetched)`,
-      ).argParser(nonEmpty),
-    )
+    .addOption(new Option('-m, --model <model>', about).argParser(nonEmpty))
     .addOption(cacheDirOption())
     .addOption(offlineOption());
 }
 
-export function addSessionOptions(command: Command): Command {
-  return addComputeOptions(addModelOptions(command).addOption(dtypeOption()));
+export function addSessionOptions(command: Command, reranker?: string): Command {
+  return addComputeOptions(addModelOptions(command, reranker).addOption(dtypeOption()));
 }
 
 /** Of a command whose model is given elsewhere: where it is kept, and how it runs. */
@@ -89,9 +89,9 @@ export interface OpenedSession {
   readonly name: string;
 }
 
-export async function openSession(flags: SessionFlags): Promise<OpenedSession> {
+export function sessionOptions(flags: SessionFlags): EmbeddingSessionOptions {
   const { device, engine, dtype, threads, maxBatchTokens, modelFile, cacheDir, offline } = flags;
-  const options: EmbeddingSessionOptions = {
+  return {
     ...(device === undefined ? {} : { device }),
     ...(engine === undefined ? {} : { engine }),
     ...(dtype === undefined ? {} : { dtype }),
@@ -101,6 +101,10 @@ export async function openSession(flags: SessionFlags): Promise<OpenedSession> {
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(offline === undefined ? {} : { offline }),
   };
+}
+
+export async function openSession(flags: SessionFlags): Promise<OpenedSession> {
+  const options = sessionOptions(flags);
   return withModel(flags, async (model, name, onProgress) => {
     // A language model's name would make a session that talks to a server; resolving it says what is wrong instead.
     if (classifyModel(model).kind === 'llm') await resolveModel(model);

@@ -65,18 +65,20 @@ export async function embedDocument(
   // One clock for all of it, so the parts have none of their own; this ends those that are under way.
   const parts = new AbortController();
   const work = async (ended: () => boolean): Promise<EmbeddedDocument> => {
-    const tokenizer = await session.tokenizerFor(list, { signal: parts.signal });
-    if (maxTokens !== undefined && maxTokens > tokenizer.maxTokens)
+    const { tokenizer, promptTokens } = await session.tokenizerFor(list, { ...embedOptions, signal: parts.signal });
+    const longest = tokenizer.maxTokens - promptTokens;
+    if (maxTokens !== undefined && maxTokens > longest)
       throw new RangeError(
-        `${where}: maxTokens is ${maxTokens}, more than the ${tokenizer.maxTokens} that the model takes`,
+        `${where}: maxTokens is ${maxTokens}, more than the ${longest} that the model takes` +
+          (promptTokens > 0 ? ` behind a prompt of ${promptTokens}` : ''),
       );
-    const chunks = await chunksOf(tokenizer, list, chunkOptions, ended);
+    const chunks = await chunksOf(tokenizer, list, { maxTokens: longest, ...chunkOptions }, ended);
     const toEmbed = chunks.map(({ text }) => text);
     // Of an empty text there is no chunk, but a document has a vector.
     const empty = per === 'document' ? [...list.keys()].filter((i) => list[i] === '') : [];
     const rows = await session.embed(
       [...toEmbed, ...empty.map(() => '')],
-      { ...embedOptions, signal: parts.signal },
+      { ...embedOptions, truncate: false, signal: parts.signal },
       'embed',
     );
     if (per === 'chunk') return { chunks, embeddings: rows };

@@ -6,8 +6,8 @@ import type { NativeEmbedded } from '../../types/binding.js';
 import { GtewayError } from '../errors.js';
 import { type SliceBounds, sliceBounds, sliceEnds, slicesUnderWay } from './slice-bounds.js';
 
-/** One slice. `wait`: for room in the queue; otherwise throws ERR_OVERLOADED, at once. */
-export type EmbedSlice = (texts: readonly string[], wait: boolean) => Promise<NativeEmbedded>;
+/** One slice, whose first text is the one at `begin`. `wait`: for room in the queue; otherwise throws ERR_OVERLOADED, at once. */
+export type EmbedSlice = (texts: readonly string[], wait: boolean, begin: number) => Promise<NativeEmbedded>;
 
 export interface ListOptions {
   /** Values in a row. */
@@ -21,6 +21,8 @@ export interface ListOptions {
   /** Whether nobody waits for the result any more. */
   readonly ended: () => boolean;
   readonly bounds?: SliceBounds;
+  /** Characters that `embed` puts before each text. */
+  readonly before?: number;
 }
 
 /** The result of all slices, as one native call would have given it. Rejects as the first slice that does. */
@@ -29,9 +31,9 @@ export async function embedList(
   embed: EmbedSlice,
   options: ListOptions,
 ): Promise<NativeEmbedded> {
-  const { wait, stopAtError, ended, bounds = sliceBounds } = options;
-  const ends = sliceEnds(list, bounds);
-  if (ends.length <= 1) return embed(list, wait);
+  const { wait, stopAtError, ended, bounds = sliceBounds, before } = options;
+  const ends = sliceEnds(list, bounds, before);
+  if (ends.length <= 1) return embed(list, wait, 0);
 
   const pieces = new Pieces(list.length, ends.length, options);
   let begun = 0;
@@ -39,7 +41,7 @@ export async function embedList(
   const next = (): { slice: number; begin: number; result: Promise<NativeEmbedded> } => {
     const slice = begun++;
     const begin = ends[slice - 1] ?? 0;
-    return { slice, begin, result: embed(list.slice(begin, ends[slice]), wait || slice > 0) };
+    return { slice, begin, result: embed(list.slice(begin, ends[slice]), wait || slice > 0, begin) };
   };
   const lane = async (first?: ReturnType<typeof next>): Promise<void> => {
     try {

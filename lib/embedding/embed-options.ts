@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { checkDeadline, type DeadlineOptions } from '../cancellation/deadline.js';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
 import { show } from '../arguments/show.js';
+import { checkPrompt, type Prompt } from './prompt.js';
 
 /** How token vectors become a row: their mean, the first token's vector, or each token's vector by itself. */
 export type Pooling = 'mean' | 'cls' | 'none';
@@ -11,6 +12,11 @@ export type Pooling = 'mean' | 'cls' | 'none';
 export interface EmbedOptions extends DeadlineOptions {
   /** @default what the model was trained with */
   pooling?: Pooling;
+  /**
+   * What comes before each text: a name of the model's own prompts, such as `'query'` or `'passage'`
+   * (`session.info.prompts`), or any text as `{ text: 'query: ' }`. @default nothing
+   */
+  prompt?: Prompt;
   /** Scale each row to length 1. @default true */
   normalize?: boolean;
   /** Cut texts that are longer than the model takes; `false`: reject with ERR_TEXT_TOO_LONG instead. @default true */
@@ -32,6 +38,7 @@ export interface EmbedOptions extends DeadlineOptions {
 
 export const embedOptionNames = [
   'pooling',
+  'prompt',
   'normalize',
   'truncate',
   'dimensions',
@@ -55,6 +62,7 @@ export function checkTexts(where: string, texts: unknown): readonly string[] {
 /** Throws TypeError or RangeError for the first option that is unknown or has a value it cannot have. */
 export function checkEmbedOptions(where: string, options: EmbedOptions): void {
   rejectUnknownKeys(options, embedOptionNames, where);
+  checkPrompt(where, options.prompt);
   const { pooling, normalize, truncate, dimensions, onError } = options;
   if (pooling !== undefined && !['mean', 'cls', 'none'].includes(pooling)) {
     throw new RangeError(`${where}: pooling must be 'mean', 'cls' or 'none', not ${show(pooling)}`);

@@ -9,7 +9,10 @@ import { rejectUnknownKeys } from '../arguments/known-names.js';
 import { show } from '../arguments/show.js';
 
 /** Options of `session.embedStream`: those of `session.embed`, for one row per text and no end known. */
-export interface EmbedStreamOptions extends Pick<EmbedOptions, 'normalize' | 'truncate' | 'dimensions' | 'signal'> {
+export interface EmbedStreamOptions extends Pick<
+  EmbedOptions,
+  'prompt' | 'normalize' | 'truncate' | 'dimensions' | 'signal'
+> {
   /** @default what the model was trained with */
   pooling?: 'mean' | 'cls';
   /**
@@ -24,6 +27,7 @@ export interface EmbedStreamOptions extends Pick<EmbedOptions, 'normalize' | 'tr
 
 const embedStreamOptionNames = [
   'pooling',
+  'prompt',
   'normalize',
   'truncate',
   'dimensions',

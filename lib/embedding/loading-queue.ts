@@ -30,10 +30,10 @@ export class LoadingQueue {
   }
 
   /**
-   * Lets a call wait. Throws ERR_OVERLOADED where it would pass a bound, unless nothing waits or `anyway`.
+   * Lets a call wait, that holds `moreBytes` beside its texts. Throws ERR_OVERLOADED where it would pass a bound, unless nothing waits or `anyway`.
    */
-  enter(list: readonly string[], anyway: boolean): StopWaiting {
-    const bytes = list.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  enter(list: readonly string[], anyway: boolean, moreBytes = 0): StopWaiting {
+    const bytes = list.reduce((sum, text) => sum + Buffer.byteLength(text), moreBytes);
     const isOver = this.#texts + list.length > this.#maxTexts || this.#bytes + bytes > this.#maxBytes;
     if (isOver && this.#waiting.size > 0 && !anyway) {
       this.#rejected++;

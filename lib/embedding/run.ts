@@ -3,6 +3,7 @@ import { rejectUnknownKeys } from '../arguments/known-names.js';
 import { show } from '../arguments/show.js';
 import type { DeadlineOptions } from '../cancellation/deadline.js';
 import { checkTexts } from './embed-options.js';
+import type { Prompt } from './prompt.js';
 import type { EmbeddingSession } from './embedding-session.js';
 
 /** Options of `session.run` with an embedding model: the Edge runtime's, and cancellation. */
@@ -14,9 +15,17 @@ export interface RunOptions extends DeadlineOptions {
   mean_pool?: boolean;
   /** Scale each vector to length 1. @default true */
   normalize?: boolean;
+  /** What comes before each text: as in `session.embed`. @default nothing */
+  prompt?: Prompt;
 }
 
-const runOptionNames = ['mean_pool', 'normalize', 'signal', 'timeout'] as const satisfies readonly (keyof RunOptions)[];
+const runOptionNames = [
+  'mean_pool',
+  'normalize',
+  'prompt',
+  'signal',
+  'timeout',
+] as const satisfies readonly (keyof RunOptions)[];
 
 type PerText = RunOptions & { mean_pool?: true };
 type PerToken = RunOptions & { mean_pool: false };

@@ -27,18 +27,22 @@ export function sliceBoundsWithin({
   };
 }
 
-/** For each slice of a list, the index behind its last text. An empty list is one empty slice. */
-export function sliceEnds(list: readonly string[], { mostTexts, mostCharacters }: SliceBounds): number[] {
+/**
+ * For each slice of a list, the index behind its last text. An empty list is one empty slice. `before`: characters that come
+ * before each text.
+ */
+export function sliceEnds(list: readonly string[], { mostTexts, mostCharacters }: SliceBounds, before = 0): number[] {
   const ends: number[] = [];
   let begin = 0;
   let characters = 0;
   for (const [i, text] of list.entries()) {
-    const isOver = i - begin === mostTexts || (i > begin && characters + text.length > mostCharacters);
+    const length = before + text.length;
+    const isOver = i - begin === mostTexts || (i > begin && characters + length > mostCharacters);
     if (isOver) {
       ends.push(i);
       [begin, characters] = [i, 0];
     }
-    characters += text.length;
+    characters += length;
   }
   ends.push(list.length);
   return ends;

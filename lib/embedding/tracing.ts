@@ -9,7 +9,7 @@
 import { tracingChannel, type TracingChannel } from 'node:diagnostics_channel';
 import type { EmbedOptions } from './embed-options.js';
 import type { Embeddings } from '../vectors/embeddings.js';
-import type { SessionInfo } from '../engines/session-info.js';
+import type { RerankerInfo, SessionInfo } from '../engines/session-info.js';
 
 /** The message of the channel `gteway:embed`: one object per call, the same in each of its events. */
 export interface EmbedTrace {
@@ -23,7 +23,10 @@ export interface EmbedTrace {
   /** All texts together, in UTF-16 code units. */
   readonly characters: number;
   /** What the caller asked for. */
-  readonly options: Pick<EmbedOptions, 'pooling' | 'normalize' | 'truncate' | 'dimensions' | 'timeout' | 'onError'>;
+  readonly options: Pick<
+    EmbedOptions,
+    'pooling' | 'prompt' | 'normalize' | 'truncate' | 'dimensions' | 'timeout' | 'onError'
+  >;
   /** From `asyncStart` on, unless the call failed. */
   readonly result?: Embeddings;
   /** From `error` on. */
@@ -35,7 +38,7 @@ export interface LoadTrace {
   /** The model as it was asked for. */
   readonly model: string;
   /** From `asyncStart` on, unless loading failed. */
-  readonly result?: SessionInfo;
+  readonly result?: SessionInfo | RerankerInfo;
   /** From `error` on. */
   readonly error?: unknown;
 }
@@ -49,7 +52,7 @@ export function describeEmbed(
   model: string,
   info: SessionInfo | undefined,
   list: readonly string[],
-  { pooling, normalize, truncate, dimensions, timeout, onError }: EmbedOptions,
+  { pooling, prompt, normalize, truncate, dimensions, timeout, onError }: EmbedOptions,
 ): EmbedTrace {
   return {
     operation,
@@ -59,6 +62,7 @@ export function describeEmbed(
     characters: list.reduce((sum, text) => sum + text.length, 0),
     options: {
       ...(pooling === undefined ? {} : { pooling }),
+      ...(prompt === undefined ? {} : { prompt }),
       ...(normalize === undefined ? {} : { normalize }),
       ...(truncate === undefined ? {} : { truncate }),
       ...(dimensions === undefined ? {} : { dimensions }),
@@ -72,12 +76,14 @@ export function traceEmbed(trace: () => EmbedTrace, work: () => Promise<Embeddin
   return hasSubscribers(embedChannel) ? embedChannel.tracePromise(work, trace()) : work();
 }
 
-export function traceLoad(trace: () => LoadTrace, work: () => Promise<SessionInfo>): Promise<SessionInfo> {
+type LoadResult = NonNullable<LoadTrace['result']>;
+
+export function traceLoad(trace: () => LoadTrace, work: () => Promise<LoadResult>): Promise<LoadResult> {
   return hasSubscribers(loadChannel) ? loadChannel.tracePromise(work, trace()) : work();
 }
 
 /** `hasSubscribers` of the TracingChannel itself is younger than the class, and not everywhere. */
-function hasSubscribers(channel: TracingChannel<unknown, EmbedTrace> | TracingChannel<unknown, LoadTrace>): boolean {
+export function hasSubscribers<Message extends object>(channel: TracingChannel<unknown, Message>): boolean {
   const { start, end, asyncStart, asyncEnd, error } = channel;
   return (
     start.hasSubscribers ||

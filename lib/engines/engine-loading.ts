@@ -3,25 +3,44 @@ import type { NativeLoaded, NativeSession } from '../../types/binding.js';
 import { onAbort } from '../cancellation/abort-listeners.js';
 import { type EngineAttempt, type Fallback, planEngines } from './engine-plan.js';
 import { GtewayError, isGtewayError } from '../errors.js';
+import { classifies, labelsOf, type ModelConfig, scoreActivation } from '../models/config.js';
 import { type ResolvedModel, type ResolveOptions, resolveModel } from '../models/resolve.js';
+import { knownModel } from '../models/registry.js';
+import { knownReranker } from '../models/rerankers.js';
 import { binding } from '../native/binding.js';
 import { cudaLibraryPath } from '../native/cuda-library.js';
 import { fromNative } from '../native/errors.js';
 import { ortLibraryPath } from '../native/ort-library.js';
 import type { EngineName, FilledSessionOptions } from './session-options.js';
-import type { SessionInfo } from './session-info.js';
+import type { ModelInfo, RerankerInfo, SessionInfo } from './session-info.js';
 import { Tokenizer } from '../tokenizer/tokenizer.js';
 
-export interface Loaded {
+/** What a model is loaded for. */
+export type Purpose = 'embedding' | 'reranking';
+
+interface InfoFor {
+  embedding: SessionInfo;
+  reranking: RerankerInfo;
+}
+
+export interface LoadedFor<For extends Purpose> {
   readonly native: NativeSession;
-  readonly info: SessionInfo;
+  readonly info: InfoFor[For];
   readonly tokenizer: Tokenizer;
 }
 
 /**
  * Rejects with the last engine's reason when none can run the model. `signal` gives up, and closes what is being loaded.
  */
-export async function loadEngine(model: string, options: FilledSessionOptions, signal: AbortSignal): Promise<Loaded> {
+export async function loadEngine<For extends Purpose>(
+  model: string,
+  options: FilledSessionOptions,
+  purpose: For,
+  signal: AbortSignal,
+): Promise<LoadedFor<For>> {
+  // Nothing needs to be fetched to know.
+  if (purpose === 'embedding' && knownReranker(model) !== undefined) throw isReranker(model);
+  if (purpose === 'reranking' && knownModel(model) !== undefined) throw isNoReranker(model);
   const plan = planEngines({ ...options, modelFile: options.resolve.modelFile });
   const fallbacks: Fallback[] = [];
   let refused: GtewayError | undefined;
@@ -33,9 +52,16 @@ export async function loadEngine(model: string, options: FilledSessionOptions, s
     if (step.engine === 'encoder' && refused !== undefined) continue;
     const later = plan.slice(i + 1).filter((candidate) => 'engine' in candidate);
     try {
-      const { native, loaded, files, tokenizer } = await attempt(model, step, options, signal);
-      const info = describe(model, files, tokenizer.maxTokens, options.threads, loaded);
-      return { native, info: { ...info, fallbacks: [...fallbacks, ...loaded.fallbacks] }, tokenizer };
+      const { native, loaded, files, tokenizer } = await attempt(model, step, options, purpose, signal);
+      const common = {
+        ...describe(model, files, tokenizer.maxTokens, options.threads, loaded),
+        fallbacks: [...fallbacks, ...loaded.fallbacks],
+      };
+      const info: { [P in Purpose]: () => InfoFor[P] } = {
+        embedding: () => ({ ...common, dimensions: loaded.dimensions, pooling: files.pooling, prompts: files.prompts }),
+        reranking: () => ({ ...common, activation: scoreActivation(files.config) }),
+      };
+      return { native, info: info[purpose](), tokenizer };
     } catch (error) {
       signal.throwIfAborted();
       if (!isGtewayError(error)) throw error;
@@ -52,7 +78,8 @@ export async function loadEngine(model: string, options: FilledSessionOptions, s
 
 /** What `error` says against this way of running the model, where another one may do better. */
 function reasonToGoOn({ engine, dtype }: EngineAttempt, error: GtewayError): Fallback | undefined {
-  const { code, message } = error;
+  const { code, message, details } = error;
+  if ('isForAnyEngine' in details) return undefined;
   if (engine === 'ort') {
     // Only on CUDA is ONNX Runtime not the last one.
     const isAboutCuda = code === 'ERR_DEVICE_UNAVAILABLE' || code === 'ERR_RUNTIME_UNAVAILABLE';
@@ -101,9 +128,11 @@ async function attempt(
   model: string,
   { engine, device, dtype }: EngineAttempt,
   options: FilledSessionOptions,
+  purpose: Purpose,
   signal: AbortSignal,
 ): Promise<{ native: NativeSession; loaded: NativeLoaded; files: ResolvedModel; tokenizer: Tokenizer }> {
   const files = await resolveModel(model, { ...options.resolve, engine, dtype, signal });
+  checkPurpose(model, files.config, purpose);
   const tokenizer = await Tokenizer.fromDirectory(files.directory);
   signal.throwIfAborted();
   const { deviceId, gpuMemoryLimit, threads, maxBatchTokens, maxQueue, maxQueueBytes, cacheBytes } = options;
@@ -126,7 +155,8 @@ async function attempt(
   const stopListening = onAbort(signal, () => void native.close());
   try {
     const loaded = await native.ready();
-    checkDimensions(files, loaded);
+    checkHead(model, loaded, purpose);
+    if (loaded.dimensions > 0) checkDimensions(files, loaded);
     return { native, loaded, files, tokenizer };
   } catch (error) {
     await native.close();
@@ -134,6 +164,54 @@ async function attempt(
   } finally {
     stopListening();
   }
+}
+
+/** In the details of an error that no other engine would do better about. */
+const finalDetail = { isForAnyEngine: true } as const;
+
+/** Before the weights are read, and maybe fetched: what config.json says the model is for. */
+function checkPurpose(model: string, config: ModelConfig, purpose: Purpose): void {
+  const scores = classifies(config);
+  if (scores === undefined) return;
+  if (scores && purpose === 'embedding') throw isReranker(model, true);
+  if (!scores && purpose === 'reranking') throw isNoReranker(model, true);
+  if (scores) checkLabels(model, labelsOf(config), true);
+}
+
+function checkHead(model: string, { dimensions, labels }: NativeLoaded, purpose: Purpose): void {
+  if (purpose === 'embedding') {
+    if (dimensions === 0) throw isReranker(model);
+  } else if (labels === 0) {
+    throw isNoReranker(model);
+  } else {
+    checkLabels(model, labels);
+  }
+}
+
+function checkLabels(model: string, labels: number, isFinal = false): void {
+  if (labels === 1) return;
+  throw new GtewayError(
+    'ERR_MODEL_UNSUPPORTED',
+    `'${model}' sorts texts into ${labels} classes; a Reranker needs a model with one score for a pair`,
+    { details: { model, labels, ...(isFinal ? finalDetail : {}) } },
+  );
+}
+
+function isReranker(model: string, isFinal = false): GtewayError {
+  return new GtewayError(
+    'ERR_MODEL_UNSUPPORTED',
+    `'${model}' is a reranker: it scores pairs of texts and makes no vectors. Use it with new Reranker('${model}')`,
+    { details: { model, ...(isFinal ? finalDetail : {}) } },
+  );
+}
+
+function isNoReranker(model: string, isFinal = false): GtewayError {
+  return new GtewayError(
+    'ERR_MODEL_UNSUPPORTED',
+    `'${model}' is no reranker: it has no classification head to score a pair of texts with. If it is an embedding ` +
+      `model, use it with new Session('${model}')`,
+    { details: { model, ...(isFinal ? finalDetail : {}) } },
+  );
 }
 
 /** A model whose configuration and graph disagree is not the model its files say it is. */
@@ -152,12 +230,10 @@ function describe(
   maxTokens: number,
   threads: number,
   loaded: NativeLoaded,
-): SessionInfo {
+): ModelInfo {
   return {
     model,
-    dimensions: loaded.dimensions,
     maxTokens,
-    pooling: files.pooling,
     device: loaded.device,
     engine: loaded.engine,
     dtype: loaded.dtype,

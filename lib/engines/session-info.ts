@@ -1,15 +1,11 @@
-/** What `session.info` tells. */
+/** What `session.info` and `reranker.info` tell. */
 
-/** What really runs, once the model is loaded. */
-export interface SessionInfo {
+/** What really runs, of any kind of model. */
+export interface ModelInfo {
   /** The model as it was asked for. */
   readonly model: string;
-  /** Values in a vector. */
-  readonly dimensions: number;
-  /** The longest text in tokens, special tokens counted; longer ones are cut. */
+  /** The longest text, or pair of texts, in tokens, special tokens counted; longer ones are cut. */
   readonly maxTokens: number;
-  /** How token vectors become a row where a call does not say. */
-  readonly pooling: 'mean' | 'cls';
   /** `'cpu'`, or `'cuda:0'` and so on. */
   readonly device: string;
   /** `'encoder'`: gteway's own; `'ort'`: ONNX Runtime. */
@@ -26,4 +22,20 @@ export interface SessionInfo {
   readonly modelFile: string;
   /** What would have been better and could not be had, each with the reason. */
   readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];
+}
+
+/** What really runs, once the model is loaded. */
+export interface SessionInfo extends ModelInfo {
+  /** Values in a vector. */
+  readonly dimensions: number;
+  /** How token vectors become a row where a call does not say. */
+  readonly pooling: 'mean' | 'cls';
+  /** What the model was trained to find before texts, by the names that `prompt` takes. Empty: nothing, or nobody says. */
+  readonly prompts: Readonly<Record<string, string>>;
+}
+
+/** What `reranker.info` tells. */
+export interface RerankerInfo extends ModelInfo {
+  /** What becomes of the model's logit where a call does not say: `'sigmoid'` of it, or nothing. */
+  readonly activation: 'sigmoid' | 'none';
 }

@@ -115,31 +115,31 @@ export interface FilledSessionOptions {
 const mostThreads = 1024;
 
 /** Throws TypeError or RangeError for the first option that is unknown or has a value it cannot have. */
-export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSessionOptions {
-  rejectUnknownKeys(options, embeddingSessionOptionNames, 'new Session()');
+export function fillSessionOptions(options: EmbeddingSessionOptions, where = 'new Session()'): FilledSessionOptions {
+  rejectUnknownKeys(options, embeddingSessionOptionNames, where);
   const { cacheDir, modelFile, offline, onProgress } = options;
-  checkType('cacheDir', cacheDir, 'string');
-  checkType('modelFile', modelFile, 'string');
-  checkType('offline', offline, 'boolean');
-  checkType('onProgress', onProgress, 'function');
-  const device = oneOf('device', options.device, ['auto', 'cpu', 'cuda'], 'auto');
-  const engine = oneOf('engine', options.engine, ['auto', 'ort', 'encoder'], 'auto');
-  const dtype = oneOf('dtype', options.dtype, ['auto', 'fp32', 'fp16', 'bf16', 'int8'], 'auto');
-  checkTogether(engine, device, dtype, modelFile);
+  checkType(where, 'cacheDir', cacheDir, 'string');
+  checkType(where, 'modelFile', modelFile, 'string');
+  checkType(where, 'offline', offline, 'boolean');
+  checkType(where, 'onProgress', onProgress, 'function');
+  const device = oneOf(where, 'device', options.device, ['auto', 'cpu', 'cuda'], 'auto');
+  const engine = oneOf(where, 'engine', options.engine, ['auto', 'ort', 'encoder'], 'auto');
+  const dtype = oneOf(where, 'dtype', options.dtype, ['auto', 'fp32', 'fp16', 'bf16', 'int8'], 'auto');
+  checkTogether(where, engine, device, dtype, modelFile);
   if (engine === 'encoder' && options.gpuMemoryLimit !== undefined) {
-    throw new RangeError("new Session(): gpuMemoryLimit bounds ONNX Runtime's arena; engine 'encoder' has none");
+    throw new RangeError(`${where}: gpuMemoryLimit bounds ONNX Runtime's arena; engine 'encoder' has none`);
   }
   return {
     device,
-    deviceId: integer('deviceId', options.deviceId, 0, 255, 0),
-    gpuMemoryLimit: integer('gpuMemoryLimit', options.gpuMemoryLimit, 1, Number.MAX_SAFE_INTEGER, 0),
+    deviceId: integer(where, 'deviceId', options.deviceId, 0, 255, 0),
+    gpuMemoryLimit: integer(where, 'gpuMemoryLimit', options.gpuMemoryLimit, 1, Number.MAX_SAFE_INTEGER, 0),
     engine,
     dtype,
-    threads: integer('threads', options.threads, 1, mostThreads, undefined) ?? defaultThreads(),
-    maxBatchTokens: integer('maxBatchTokens', options.maxBatchTokens, 1, 2 ** 31 - 1, 0),
-    maxQueue: integer('maxQueue', options.maxQueue, 1, Number.MAX_SAFE_INTEGER, 100_000),
-    maxQueueBytes: integer('maxQueueBytes', options.maxQueueBytes, 1, Number.MAX_SAFE_INTEGER, 256 * 2 ** 20),
-    cacheBytes: cacheBytes(options.cache),
+    threads: integer(where, 'threads', options.threads, 1, mostThreads, undefined) ?? defaultThreads(),
+    maxBatchTokens: integer(where, 'maxBatchTokens', options.maxBatchTokens, 1, 2 ** 31 - 1, 0),
+    maxQueue: integer(where, 'maxQueue', options.maxQueue, 1, Number.MAX_SAFE_INTEGER, 100_000),
+    maxQueueBytes: integer(where, 'maxQueueBytes', options.maxQueueBytes, 1, Number.MAX_SAFE_INTEGER, 256 * 2 ** 20),
+    cacheBytes: cacheBytes(where, options.cache),
     resolve: {
       ...(cacheDir === undefined ? {} : { cacheDir }),
       ...(modelFile === undefined ? {} : { modelFile }),
@@ -150,9 +150,15 @@ export function fillSessionOptions(options: EmbeddingSessionOptions): FilledSess
 }
 
 /** Each is fine, and together they ask for what does not exist. */
-function checkTogether(engine: string, device: string, dtype: string, modelFile: string | undefined): void {
+function checkTogether(
+  where: string,
+  engine: string,
+  device: string,
+  dtype: string,
+  modelFile: string | undefined,
+): void {
   const refuse = (reason: string): never => {
-    throw new RangeError(`new Session(): ${reason}`);
+    throw new RangeError(`${where}: ${reason}`);
   };
   const forEncoder =
     engine === 'encoder' ? "engine 'encoder'" : isSafetensors(modelFile) ? `modelFile '${modelFile}'` : '';
@@ -173,14 +179,14 @@ function checkTogether(engine: string, device: string, dtype: string, modelFile:
   }
 }
 
-function cacheBytes(cache: CacheOptions | undefined): number {
+function cacheBytes(where: string, cache: CacheOptions | undefined): number {
   if (cache === undefined) return 0;
   if (typeof cache !== 'object' || (cache as unknown) === null || Array.isArray(cache)) {
-    throw new TypeError(`new Session(): cache must be an object such as { maxBytes: 67108864 }, not ${show(cache)}`);
+    throw new TypeError(`${where}: cache must be an object such as { maxBytes: 67108864 }, not ${show(cache)}`);
   }
-  rejectUnknownKeys(cache, cacheOptionNames, 'new Session(): cache');
-  const bytes = integer('cache.maxBytes', cache.maxBytes, 1, Number.MAX_SAFE_INTEGER, undefined);
-  if (bytes === undefined) throw new TypeError('new Session(): cache needs maxBytes, the memory it may take');
+  rejectUnknownKeys(cache, cacheOptionNames, `${where}: cache`);
+  const bytes = integer(where, 'cache.maxBytes', cache.maxBytes, 1, Number.MAX_SAFE_INTEGER, undefined);
+  if (bytes === undefined) throw new TypeError(`${where}: cache needs maxBytes, the memory it may take`);
   return bytes;
 }
 
@@ -188,13 +194,14 @@ function defaultThreads(): number {
   return Math.min(binding().cpu().threads, Math.max(1, availableParallelism()));
 }
 
-function checkType(name: string, value: unknown, type: 'string' | 'boolean' | 'function'): void {
+function checkType(where: string, name: string, value: unknown, type: 'string' | 'boolean' | 'function'): void {
   if (value !== undefined && typeof value !== type) {
-    throw new TypeError(`new Session(): ${name} must be a ${type}, not ${show(value)}`);
+    throw new TypeError(`${where}: ${name} must be a ${type}, not ${show(value)}`);
   }
 }
 
 function oneOf<const Value extends string>(
+  where: string,
   name: string,
   given: Value | undefined,
   values: readonly Value[],
@@ -202,10 +209,11 @@ function oneOf<const Value extends string>(
 ): Value {
   if (given === undefined) return fallback;
   if (values.includes(given)) return given;
-  throw new RangeError(`new Session(): ${name} must be one of ${values.map(show).join(', ')}, not ${show(given)}`);
+  throw new RangeError(`${where}: ${name} must be one of ${values.map(show).join(', ')}, not ${show(given)}`);
 }
 
 function integer<Fallback extends number | undefined>(
+  where: string,
   name: string,
   given: number | undefined,
   least: number,
@@ -213,7 +221,7 @@ function integer<Fallback extends number | undefined>(
   fallback: Fallback,
 ): number | Fallback {
   if (given === undefined) return fallback;
-  if (typeof given !== 'number') throw new TypeError(`new Session(): ${name} must be a number, not ${show(given)}`);
+  if (typeof given !== 'number') throw new TypeError(`${where}: ${name} must be a number, not ${show(given)}`);
   if (Number.isInteger(given) && given >= least && given <= most) return given;
-  throw new RangeError(`new Session(): ${name} must be a whole number from ${least} to ${most}, not ${given}`);
+  throw new RangeError(`${where}: ${name} must be a whole number from ${least} to ${most}, not ${given}`);
 }

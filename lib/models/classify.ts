@@ -1,7 +1,7 @@
 /**
  * What a model's name means. The rule, first match wins:
  *
- * 1. A known name (`gte-small`, or `gteway-mini`, which is in the package), in any case: that model. Always, whatever lies in the working directory; write
+ * 1. A known name (`gte-small`, or `gteway-mini`, which is in the package, or a reranker's), in any case: that model. Always, whatever lies in the working directory; write
  *    `./gte-small` to mean a directory.
  * 2. A path: it starts with `./`, `../`, `/`, `~/`, a drive letter (`C:\`) or `\\`, or is `.`, `..` or `~`: a directory.
  * 3. The name of an existing directory with a `config.json` in it, relative to the working directory: that directory.
@@ -14,6 +14,7 @@ import { bundledDirectory, bundledModel } from './bundled.js';
 import { expandHome } from './environment.js';
 import { isRepositoryName, isRevision } from './names.js';
 import { type KnownModel, knownModel, knownRepository } from './registry.js';
+import { knownReranker } from './rerankers.js';
 
 export type ModelReference =
   | { readonly kind: 'known'; readonly name: string; readonly repository: string; readonly facts: KnownModel }
@@ -45,6 +46,8 @@ export function classifyModel(model: string): ModelReference {
   }
   const facts = knownModel(model);
   if (facts) return { kind: 'known', name: facts.name, repository: facts.repository, facts };
+  const reranker = knownReranker(model);
+  if (reranker) return { kind: 'hub', name: reranker.name, repository: reranker.repository };
   if (isPath(model)) return { kind: 'directory', name: model, directory: resolve(expandHome(model)) };
   if (existsSync(join(model, 'config.json'))) return { kind: 'directory', name: model, directory: resolve(model) };
 

@@ -47,6 +47,39 @@ export async function readModelConfig(path: string): Promise<ModelConfig> {
   };
 }
 
+/**
+ * Whether `architectures` names a model with a classification head (`BertForSequenceClassification`), as rerankers are;
+ * undefined where it names none at all.
+ */
+export function classifies({ raw }: ModelConfig): boolean | undefined {
+  const { architectures } = raw;
+  if (!Array.isArray(architectures) || architectures.length === 0) return undefined;
+  return architectures.some((name) => typeof name === 'string' && name.endsWith('ForSequenceClassification'));
+}
+
+/** How many classes the head of such a model has: two where nothing says so, as transformers has it. */
+export function labelsOf({ raw }: ModelConfig): number {
+  if (isObject(raw.id2label)) return Object.keys(raw.id2label).length;
+  return typeof raw.num_labels === 'number' ? raw.num_labels : 2;
+}
+
+/**
+ * What a reranker's logit is put through: what its authors state for sentence-transformers' CrossEncoder, of which older
+ * versions wrote another name, else a sigmoid, as CrossEncoder does for models of one label.
+ */
+export function scoreActivation({ raw }: ModelConfig): 'sigmoid' | 'none' {
+  const section = isObject(raw.sentence_transformers) ? raw.sentence_transformers : {};
+  const stated = section.activation_fn ?? raw.sbert_ce_default_activation_function;
+  if (stated === undefined || stated === null) return 'sigmoid';
+  const name = typeof stated === 'string' ? (stated.split('.').at(-1) ?? '') : '';
+  if (name === 'Sigmoid') return 'sigmoid';
+  if (name === 'Identity') return 'none';
+  throw new GtewayError(
+    'ERR_MODEL_UNSUPPORTED',
+    `config.json puts scores through ${show(stated)}; gteway has Sigmoid and Identity`,
+  );
+}
+
 /** Files of a sentence-transformers model that say how token vectors become one vector. */
 export const poolingFiles = ['modules.json', '1_Pooling/config.json'] as const;
 
@@ -102,7 +135,8 @@ async function readJsonObject(path: string): Promise<Record<string, unknown>> {
   return value;
 }
 
-async function readJsonIfPresent(path: string): Promise<unknown> {
+/** Undefined where there is no such file. Throws ERR_MODEL_INVALID for one that is no JSON. */
+export async function readJsonIfPresent(path: string): Promise<unknown> {
   let text: string;
   try {
     text = await readFile(path, 'utf8');

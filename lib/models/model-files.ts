@@ -1,5 +1,6 @@
 /** Which files make up a model, and which of them a dtype or a file name chooses. Knows names, touches no disk. */
 import { poolingFiles } from './config.js';
+import { promptsFile } from './prompts.js';
 
 /** Precision of the weights. int8 is dynamic quantisation: weights are 8-bit, activations are quantised as they come. */
 export type Dtype = 'fp32' | 'fp16' | 'bf16' | 'int8';
@@ -79,6 +80,6 @@ export function externalDataFiles(files: FileSet, onnx: string): string[] {
 }
 
 /** Files worth having that a model can do without. */
-export function optionalFiles(kind: 'model' | 'tokenizer', poolingKnown: boolean): string[] {
-  return [tokenizerConfigFile, ...(kind === 'model' && !poolingKnown ? poolingFiles : [])];
+export function optionalFiles(kind: 'model' | 'tokenizer', isKnown: boolean): string[] {
+  return [tokenizerConfigFile, ...(kind === 'model' && !isKnown ? [...poolingFiles, promptsFile] : [])];
 }

@@ -28,7 +28,9 @@ export type KnownModelName =
   | 'snowflake-arctic-embed-xs'
   | 'snowflake-arctic-embed-s'
   | 'snowflake-arctic-embed-m'
-  | 'snowflake-arctic-embed-l';
+  | 'snowflake-arctic-embed-l'
+  | 'snowflake-arctic-embed-m-v1.5'
+  | 'all-mpnet-base-v2';
 
 /** What is known about an embedding model without opening its files. */
 export interface KnownModel {
@@ -46,9 +48,11 @@ export interface KnownModel {
    */
   readonly trainedTokens?: number;
   readonly pooling: PoolingMode;
-  /** What the model card asks to put before a search query. Documentation: gteway never changes a text. */
+  /** SPDX identifier of the weights' licence. */
+  readonly license: string;
+  /** What the model card asks to put before a search query. The prompt `query`. */
   readonly queryPrefix?: string;
-  /** What the model card asks to put before a text to be found. Documentation, as above. */
+  /** What the model card asks to put before a text to be found. The prompt `passage`. */
   readonly passagePrefix?: string;
 }
 
@@ -62,52 +66,82 @@ function known(name: KnownModelName, repository: string, facts: Facts): KnownMod
 }
 
 export const knownModels: readonly KnownModel[] = [
-  known('gte-small', 'Supabase/gte-small', { dimensions: 384, pooling: 'mean' }),
-  known('gte-base', 'Xenova/gte-base', { dimensions: 768, pooling: 'mean' }),
-  known('gte-large', 'Xenova/gte-large', { dimensions: 1024, pooling: 'mean' }),
+  known('gte-small', 'Supabase/gte-small', { dimensions: 384, pooling: 'mean', license: 'MIT' }),
+  known('gte-base', 'Xenova/gte-base', { dimensions: 768, pooling: 'mean', license: 'MIT' }),
+  known('gte-large', 'Xenova/gte-large', { dimensions: 1024, pooling: 'mean', license: 'MIT' }),
 
   known('bge-small-en-v1.5', 'Xenova/bge-small-en-v1.5', {
     dimensions: 384,
     pooling: 'cls',
+    license: 'MIT',
     queryPrefix: retrievalPrefix,
   }),
   known('bge-base-en-v1.5', 'Xenova/bge-base-en-v1.5', {
     dimensions: 768,
     pooling: 'cls',
+    license: 'MIT',
     queryPrefix: retrievalPrefix,
   }),
   known('bge-large-en-v1.5', 'Xenova/bge-large-en-v1.5', {
     dimensions: 1024,
     pooling: 'cls',
+    license: 'MIT',
     queryPrefix: retrievalPrefix,
   }),
 
-  known('e5-small-v2', 'Xenova/e5-small-v2', { dimensions: 384, pooling: 'mean', ...e5Prefixes }),
-  known('e5-base-v2', 'Xenova/e5-base-v2', { dimensions: 768, pooling: 'mean', ...e5Prefixes }),
-  known('e5-large-v2', 'Xenova/e5-large-v2', { dimensions: 1024, pooling: 'mean', ...e5Prefixes }),
+  known('e5-small-v2', 'Xenova/e5-small-v2', { dimensions: 384, pooling: 'mean', license: 'MIT', ...e5Prefixes }),
+  known('e5-base-v2', 'Xenova/e5-base-v2', { dimensions: 768, pooling: 'mean', license: 'MIT', ...e5Prefixes }),
+  known('e5-large-v2', 'Xenova/e5-large-v2', { dimensions: 1024, pooling: 'mean', license: 'MIT', ...e5Prefixes }),
 
-  known('all-MiniLM-L6-v2', 'Xenova/all-MiniLM-L6-v2', { dimensions: 384, pooling: 'mean', trainedTokens: 256 }),
-  known('all-MiniLM-L12-v2', 'Xenova/all-MiniLM-L12-v2', { dimensions: 384, pooling: 'mean', trainedTokens: 128 }),
+  known('all-MiniLM-L6-v2', 'Xenova/all-MiniLM-L6-v2', {
+    dimensions: 384,
+    pooling: 'mean',
+    license: 'Apache-2.0',
+    trainedTokens: 256,
+  }),
+  known('all-MiniLM-L12-v2', 'Xenova/all-MiniLM-L12-v2', {
+    dimensions: 384,
+    pooling: 'mean',
+    license: 'Apache-2.0',
+    trainedTokens: 128,
+  }),
 
   known('snowflake-arctic-embed-xs', 'Snowflake/snowflake-arctic-embed-xs', {
     dimensions: 384,
     pooling: 'cls',
+    license: 'Apache-2.0',
     queryPrefix: retrievalPrefix,
   }),
   known('snowflake-arctic-embed-s', 'Snowflake/snowflake-arctic-embed-s', {
     dimensions: 384,
     pooling: 'cls',
+    license: 'Apache-2.0',
     queryPrefix: retrievalPrefix,
   }),
   known('snowflake-arctic-embed-m', 'Snowflake/snowflake-arctic-embed-m', {
     dimensions: 768,
     pooling: 'cls',
+    license: 'Apache-2.0',
     queryPrefix: retrievalPrefix,
   }),
   known('snowflake-arctic-embed-l', 'Snowflake/snowflake-arctic-embed-l', {
     dimensions: 1024,
     pooling: 'cls',
+    license: 'Apache-2.0',
     queryPrefix: retrievalPrefix,
+  }),
+  known('snowflake-arctic-embed-m-v1.5', 'Snowflake/snowflake-arctic-embed-m-v1.5', {
+    dimensions: 768,
+    pooling: 'cls',
+    license: 'Apache-2.0',
+    queryPrefix: retrievalPrefix,
+  }),
+
+  known('all-mpnet-base-v2', 'Xenova/all-mpnet-base-v2', {
+    dimensions: 768,
+    pooling: 'mean',
+    license: 'Apache-2.0',
+    trainedTokens: 384,
   }),
 ];
 
@@ -128,6 +162,7 @@ const sameWeights: Readonly<Record<string, string>> = {
   'intfloat/e5-large-v2': 'e5-large-v2',
   'sentence-transformers/all-minilm-l6-v2': 'all-MiniLM-L6-v2',
   'sentence-transformers/all-minilm-l12-v2': 'all-MiniLM-L12-v2',
+  'sentence-transformers/all-mpnet-base-v2': 'all-mpnet-base-v2',
 };
 
 const byName = new Map(knownModels.map((model) => [model.name.toLowerCase(), model]));

@@ -17,6 +17,7 @@ import {
   type WeightsChoice,
 } from './model-files.js';
 import { isRelativeFile } from './names.js';
+import { promptsFile } from './prompts.js';
 import type { KnownModel } from './registry.js';
 
 /** What is wanted of a repository. */
@@ -72,11 +73,11 @@ export async function locateRepository(
   const cacheDirectory =
     options.cacheDir === undefined ? defaultCacheDirectory() : resolve(expandHome(options.cacheDir));
   const cache = new RepositoryCache(cacheDirectory, repository);
-  const poolingKnown = reference.facts !== undefined;
+  const isKnown = reference.facts !== undefined;
 
   const cachedCommit = await cache.commitOf(revision);
   const cached =
-    cachedCommit === undefined ? undefined : takeCached(cache, repository, cachedCommit, selection, poolingKnown);
+    cachedCommit === undefined ? undefined : takeCached(cache, repository, cachedCommit, selection, isKnown);
   if (cached?.complete && !options.refresh) return cached.located;
 
   if (options.offline ?? isOffline()) {
@@ -95,7 +96,7 @@ export async function locateRepository(
       info = await hub.repositoryInfo(repository, revision);
     }
     const listing = listedFiles(info.files);
-    const wanted = takeInventory(listing, selection, poolingKnown);
+    const wanted = takeInventory(listing, selection, isKnown);
     if (wanted.missing.length > 0) throw incompleteRepository(reference, info.commit, wanted, listing, selection);
 
     const fetched = await downloadFiles(hub, cache, {
@@ -139,24 +140,27 @@ function takeCached(
   repository: string,
   commit: string,
   selection: FileSelection,
-  poolingKnown: boolean,
+  isKnown: boolean,
 ) {
   const directory = cache.snapshotDirectory(commit);
-  const inventory = takeInventory(directoryFiles(directory), selection, poolingKnown);
+  const inventory = takeInventory(directoryFiles(directory), selection, isKnown);
   const usable = inventory.missing.length === 0;
   // What another program fetched may lack files that change the result; a listed model needs none of them.
   const complete =
-    usable && (poolingKnown || inventory.missingOptional.every((file) => cache.isKnownAbsent(commit, file)));
+    usable &&
+    (isKnown ||
+      // Names of prompts change nothing that was not asked for.
+      inventory.missingOptional.every((file) => file === promptsFile || cache.isKnownAbsent(commit, file)));
   const located: LocatedRepository = { source: 'cache', repository, revision: commit, directory };
   return { located, usable, complete, missing: inventory.missing };
 }
 
-function takeInventory(files: FileSet, selection: FileSelection, poolingKnown: boolean): Inventory {
+function takeInventory(files: FileSet, selection: FileSelection, isKnown: boolean): Inventory {
   const present: string[] = [];
   const missing: string[] = [];
   const missingOptional: string[] = [];
   for (const file of [configFile, tokenizerFile]) (files.has(file) ? present : missing).push(file);
-  for (const file of optionalFiles(selection.kind, poolingKnown)) {
+  for (const file of optionalFiles(selection.kind, isKnown)) {
     (files.has(file) ? present : missingOptional).push(file);
   }
   if (selection.kind === 'model') {

@@ -18,6 +18,7 @@ import {
   type WeightsChoice,
 } from './model-files.js';
 import { isRelativeFile, isRevision } from './names.js';
+import { knownPrompts, type Prompts, readPrompts } from './prompts.js';
 import { nearestKnownModel, type PoolingMode } from './registry.js';
 import { type FileSelection, locateRepository } from './repository.js';
 import type { DownloadProgress } from './download.js';
@@ -83,6 +84,8 @@ export interface ResolvedModel extends ResolvedTokenizer {
    * Edge runtime pools).
    */
   readonly poolingFrom: 'registry' | 'file' | 'default';
+  /** What comes before texts where a call asks for it. */
+  readonly prompts: Prompts;
 }
 
 /**
@@ -104,14 +107,15 @@ export async function resolveModel(model: string, options: ResolveOptions = {}):
   const weightsFile = chooseWeights(directoryFiles(place.directory), weights);
   if (weightsFile === undefined) throw missingWeights(model, place.directory, weights);
   const tokenizer = await describe(model, place);
-  const known = reference.kind === 'known' || reference.kind === 'hub' ? reference.facts?.pooling : undefined;
-  const stated = known ?? (await readPooling(place.directory));
+  const facts = reference.kind === 'known' || reference.kind === 'hub' ? reference.facts : undefined;
+  const stated = facts?.pooling ?? (await readPooling(place.directory));
   return {
     ...tokenizer,
     weightsPath: join(place.directory, weightsFile),
     dtype,
     pooling: stated ?? 'mean',
-    poolingFrom: known !== undefined ? 'registry' : stated !== undefined ? 'file' : 'default',
+    prompts: facts === undefined ? await readPrompts(place.directory) : knownPrompts(facts),
+    poolingFrom: facts !== undefined ? 'registry' : stated !== undefined ? 'file' : 'default',
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * Finds and loads the addon. The only file that touches the .node.
  *
- * Order: build/Release (compiled here), then prebuilds/<platform>-<arch>. PREBUILDS_ONLY=1 skips the first.
+ * Order: build/Release (compiled here), then prebuilds/<platform>-<arch>, of which on Linux the file for the C library
+ * that this Node.js runs on. PREBUILDS_ONLY=1 skips the first.
  */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -33,8 +34,25 @@ interface NodeGypBuild {
   resolve(directory: string): string;
 }
 
+/** It reads LIBC when it is loaded, and knows by itself only Alpine among the systems with musl. */
 function nodeGypBuild(): NodeGypBuild {
-  return require('node-gyp-build') as NodeGypBuild;
+  if (process.env.LIBC !== undefined || !runsOnMusl()) return require('node-gyp-build') as NodeGypBuild;
+  process.env.LIBC = 'musl';
+  try {
+    return require('node-gyp-build') as NodeGypBuild;
+  } finally {
+    delete process.env.LIBC;
+  }
+}
+
+function runsOnMusl(): boolean {
+  if (process.platform !== 'linux') return false;
+  // The report is slow to make, and Deno's and Bun's do not tell: it is asked where musl is installed at all.
+  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
+  if (!existsSync(`/lib/ld-musl-${machine}.so.1`)) return false;
+  if ('deno' in process.versions || 'bun' in process.versions) return false;
+  const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
+  return header.glibcVersionRuntime === undefined;
 }
 
 function load(): NativeBinding {
@@ -48,7 +66,8 @@ function load(): NativeBinding {
       `gteway's native addon could not be loaded on ${process.platform}-${process.arch}, Node ${process.version}: ` +
         `${(cause as Error).message}\nTried:\n${tried}\n` +
         'Run `npm rebuild gteway` on the machine that runs it (needs CMake ≥ 3.22 and a C++20 compiler). ' +
-        'If the package was installed with --ignore-scripts, its install step never ran.',
+        'If the package was installed with --ignore-scripts, its install step never ran. ' +
+        'If gteway was bundled into another file, make it external: docs/install.md says how for each bundler.',
       { cause },
     );
   }

@@ -1,9 +1,12 @@
-/** Embedding on behalf of a request: dropped when its client goes, ended by the request timeout, counted. */
+/** Computing on behalf of a request: dropped when its client goes, ended by the request timeout, counted. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EmbedOptions } from '../embedding/embed-options.js';
 import type { Embeddings } from '../vectors/embeddings.js';
+import { type Prompt, promptText } from '../embedding/prompt.js';
+import { show } from '../arguments/show.js';
 import { RequestFailure } from './failures.js';
 import { expectedRowBytes, JsonWriter } from '../vectors/json-writer.js';
+import type { HostedModel } from './hosted-model.js';
 import type { ServedModel } from './served-model.js';
 import type { ServerContext } from './server-context.js';
 
@@ -16,32 +19,40 @@ export interface Embedded {
 export async function embedFor(
   request: FastifyRequest,
   reply: FastifyReply,
-  { metrics, options }: ServerContext,
+  context: ServerContext,
   model: ServedModel,
   texts: readonly string[],
   embedOptions: EmbedOptions = {},
 ): Promise<Embedded> {
   checkDimensions(model, embedOptions.dimensions);
+  checkPromptName(model, embedOptions.prompt);
+  const { result, tokens } = await computeFor(request, reply, context, model, (deadline) =>
+    model.embed(texts, { ...embedOptions, ...deadline }),
+  );
+  return { embeddings: result, tokens };
+}
+
+/** Does `work` under the request's deadline, and counts what it tells about its texts. `tokens`: of all of them. */
+export async function computeFor<Result extends { tokens: Uint32Array; truncated: readonly boolean[] }>(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { metrics, options }: ServerContext,
+  model: HostedModel,
+  work: (deadline: { signal: AbortSignal; timeout: number }) => Promise<Result>,
+): Promise<{ result: Result; tokens: number }> {
   const gone = new AbortController();
   const onClose = (): void => gone.abort();
   reply.raw.once('close', onClose);
   if (reply.raw.destroyed) gone.abort();
   try {
-    const embeddings = await model.embed(texts, {
-      ...embedOptions,
-      signal: gone.signal,
-      timeout: options.requestTimeout,
-    });
+    const result = await work({ signal: gone.signal, timeout: options.requestTimeout });
+    const texts = result.tokens.length;
+    const truncated = result.truncated.filter(Boolean).length;
     let tokens = 0;
-    for (const count of embeddings.tokens) tokens += count;
-    metrics.embedded(model.name, embeddings, tokens);
-    request.work = {
-      model: model.name,
-      texts: texts.length,
-      tokens,
-      truncated: embeddings.truncated.filter(Boolean).length,
-    };
-    return { embeddings, tokens };
+    for (const count of result.tokens) tokens += count;
+    metrics.computed(model.name, texts, tokens, truncated);
+    request.work = { model: model.name, texts, tokens, truncated };
+    return { result, tokens };
   } finally {
     reply.raw.removeListener('close', onClose);
   }
@@ -54,6 +65,20 @@ function checkDimensions(model: ServedModel, dimensions: number | undefined): vo
     `dimensions: ${dimensions} is more than the ${model.info.dimensions} that ${model.name} has`,
     { field: 'dimensions' },
   );
+}
+
+/** What the session would say about it, as this field's failure. Returns what comes before each text. */
+export function checkPromptName({ info, name }: ServedModel, prompt: Prompt | undefined): string {
+  try {
+    return promptText(prompt, { model: name, prompts: info.prompts });
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    const names = Object.keys(info.prompts).map(show).join(', ');
+    const there = names === '' ? 'it has none' : `it has ${names}`;
+    throw new RequestFailure('invalid', `prompt_name: ${name} has no prompt ${show(prompt)}; ${there}`, {
+      field: 'prompt_name',
+    });
+  }
 }
 
 /** After so many values the event loop gets its turn: some 4 ms of writing. */

@@ -6,8 +6,12 @@ import type { FastifyError } from 'fastify';
 import { type ErrorCode, isGtewayError } from '../errors.js';
 import { requestProblem } from './validation.js';
 
-/** Whose clients a route is for: OpenAI's, text-embeddings-inference's (and everything without an API), Ollama's. */
-export type Api = 'openai' | 'tei' | 'ollama';
+/**
+ * Whose clients a route is for: OpenAI's, text-embeddings-inference's (and everything without an API), Ollama's, Cohere's
+ * (and Jina's), which has OpenAI's statuses.
+ */
+export type Api = StatusApi | 'cohere';
+type StatusApi = 'openai' | 'tei' | 'ollama';
 
 export type FailureKind =
   | 'malformed' // not HTTP or not JSON
@@ -29,7 +33,7 @@ export type FailureKind =
   | 'client-gone'; // nobody reads this one; the log and the metrics do
 
 interface FailureRow {
-  readonly status: Readonly<Record<Api, number>>;
+  readonly status: Readonly<Record<StatusApi, number>>;
   /** OpenAI's `error.type` and `error.code`. */
   readonly openai: readonly [type: string, code: string | null];
   /** text-embeddings-inference's `error_type`. */
@@ -39,7 +43,7 @@ interface FailureRow {
 }
 
 function row(
-  status: number | Readonly<Record<Api, number>>,
+  status: number | Readonly<Record<StatusApi, number>>,
   openai: FailureRow['openai'],
   tei: FailureRow['tei'],
   retryAfter?: number,
@@ -168,15 +172,21 @@ export function asFailure(error: unknown): RequestFailure {
   return new RequestFailure('internal', generalMessages.internal ?? '', { cause: error });
 }
 
+export function statusFor(api: Api, kind: FailureKind): number {
+  return failureTable[kind].status[api === 'cohere' ? 'openai' : api];
+}
+
 /** The body of the answer, in the API's own shape. */
 export function failureBody(api: Api, { kind, message, field }: RequestFailure): object {
   const { openai, tei } = failureTable[kind];
   if (api === 'openai') return { error: { message, type: openai[0], param: field, code: openai[1] } };
+  if (api === 'cohere') return { message };
   return api === 'tei' ? { error: message, error_type: tei } : { error: message };
 }
 
 /** Which API a path belongs to, where no route has said so. */
 export function apiOfPath(path: string): Api {
+  if (/^\/v[12]\/rerank\b/.test(path)) return 'cohere';
   if (path.startsWith('/v1/')) return 'openai';
   return path.startsWith('/api/') ? 'ollama' : 'tei';
 }

@@ -15,7 +15,15 @@ import fastify, {
 } from 'fastify';
 import type { ApiKeys } from './api-keys.js';
 import { BodyBudget } from './body-budget.js';
-import { apiOfPath, asFailure, failureBody, failureTable, type FailureKind, RequestFailure } from './failures.js';
+import {
+  apiOfPath,
+  asFailure,
+  failureBody,
+  failureTable,
+  type FailureKind,
+  RequestFailure,
+  statusFor,
+} from './failures.js';
 import { ollamaRoutes, routes } from './routes/index.js';
 import type { ServerContext } from './server-context.js';
 import { ServerMetrics } from './server-metrics.js';
@@ -112,10 +120,10 @@ export async function createHttpApp(
     });
   }
   app.addHook('onRequest', (request, _reply, next) => {
-    const { isPublic, embeds } = request.routeOptions.config;
+    const { isPublic, embeds, reranks } = request.routeOptions.config;
     if (isPublic !== true) keys.check(request.headers.authorization);
     if (isPublic !== true && models.isClosing) throw new RequestFailure('unavailable', 'the server is closing');
-    if (embeds === true && models.areFull)
+    if ((embeds === true && models.areFull('embedding')) || (reranks === true && models.areFull('reranking')))
       throw new RequestFailure('overloaded', 'the queue is full; try again shortly');
     next();
   });
@@ -203,12 +211,13 @@ function ended({ metrics }: ServerContext, request: FastifyRequest, reply: Fasti
 function answerFailure(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const failure = asFailure(error);
   const api = apiOfPath(request.url);
-  const { status, retryAfter } = failureTable[failure.kind];
-  if (status[api] >= 500 && failure.cause !== undefined) request.log.error({ err: failure.cause }, failure.kind);
+  const { retryAfter } = failureTable[failure.kind];
+  const status = statusFor(api, failure.kind);
+  if (status >= 500 && failure.cause !== undefined) request.log.error({ err: failure.cause }, failure.kind);
   if (retryAfter !== undefined) void reply.header('retry-after', retryAfter);
   if (failure.kind === 'unauthorized') void reply.header('www-authenticate', 'Bearer');
   return reply
-    .code(status[api])
+    .code(status)
     .type('application/json; charset=utf-8')
     .send(JSON.stringify(failureBody(api, failure)));
 }

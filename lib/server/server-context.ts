@@ -33,7 +33,9 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answers without an API key. */
     isPublic?: boolean;
-    /** Computes: refused at once while every model's queue is full. */
+    /** Computes: refused at once while every embedding model's queue is full. */
     embeds?: boolean;
+    /** Likewise, of rerankers. */
+    reranks?: boolean;
   }
 }

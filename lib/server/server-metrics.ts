@@ -1,6 +1,5 @@
 /** What GET /metrics tells: names, labels and buckets in one place. */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { Embeddings } from '../vectors/embeddings.js';
 import type { SessionStats } from '../embedding/session-stats.js';
 import type { ServedModels } from './served-models.js';
 
@@ -66,8 +65,8 @@ export class ServerMetrics {
     labelNames: ['reason'] as const,
     registers: [this.#registry],
   });
-  readonly #texts = this.#modelCounter('gteway_texts_total', 'Texts embedded.');
-  readonly #tokens = this.#modelCounter('gteway_tokens_total', 'Tokens embedded, special tokens counted.');
+  readonly #texts = this.#modelCounter('gteway_texts_total', 'Texts embedded or scored.');
+  readonly #tokens = this.#modelCounter('gteway_tokens_total', 'Tokens embedded or scored, special tokens counted.');
   readonly #truncated = this.#modelCounter('gteway_truncated_texts_total', 'Texts that were cut at the model’s limit.');
 
   constructor(models: ServedModels, requestsInFlight: () => number, bodyBytes: () => number) {
@@ -90,10 +89,10 @@ export class ServerMetrics {
     this.#connectionErrors.inc({ reason });
   }
 
-  embedded(model: string, { tokens, truncated }: Embeddings, tokenCount: number): void {
-    this.#texts.inc({ model }, tokens.length);
-    this.#tokens.inc({ model }, tokenCount);
-    this.#truncated.inc({ model }, truncated.filter(Boolean).length);
+  computed(model: string, texts: number, tokens: number, truncated: number): void {
+    this.#texts.inc({ model }, texts);
+    this.#tokens.inc({ model }, tokens);
+    this.#truncated.inc({ model }, truncated);
   }
 
   /** In Prometheus' text format. */
@@ -123,7 +122,7 @@ export class ServerMetrics {
       labelNames: ['model'],
       registers: [this.#registry],
       collect() {
-        for (const model of models.all) this.set({ model: model.name }, read(model.session.stats()));
+        for (const model of models.all) this.set({ model: model.name }, read(model.stats()));
       },
     });
   }
@@ -136,7 +135,7 @@ export class ServerMetrics {
       registers: [this.#registry],
       collect() {
         this.reset();
-        for (const model of models.all) this.inc({ model: model.name }, read(model.session.stats()));
+        for (const model of models.all) this.inc({ model: model.name }, read(model.stats()));
       },
     });
   }

@@ -10,7 +10,7 @@ import type { EmbeddingSessionOptions } from '../engines/session-options.js';
 import { ApiKeys } from './api-keys.js';
 import { createHttpApp, type HttpApp, type LogDestination, type TlsFiles } from './http-app.js';
 import type { ServeOptions } from './options.js';
-import type { ModelRequest } from './served-model.js';
+import type { ModelRequest } from './hosted-model.js';
 import { ServedModels } from './served-models.js';
 
 export interface ServerParts {
@@ -74,8 +74,12 @@ export class EmbeddingServer {
       throw error;
     }
     for (const { name, info } of this.#models.all) {
-      const { engine, device, dtype, threads, dimensions, maxTokens, fallbacks } = info;
-      this.log.info({ model: name, engine, device, dtype, threads, dimensions, maxTokens, fallbacks }, 'model loaded');
+      const { engine, device, dtype, threads, maxTokens, fallbacks } = info;
+      const dimensions = 'dimensions' in info ? { dimensions: info.dimensions } : {};
+      this.log.info(
+        { model: name, engine, device, dtype, threads, ...dimensions, maxTokens, fallbacks },
+        'model loaded',
+      );
     }
     this.log.info({ url: this.url, ms: Math.round(performance.now() - began) }, 'ready');
   }

@@ -13,7 +13,7 @@ import { startHub } from '../models/hub-server.js';
 import { cli, cliEnvironment, deadHub, fixtureCache, main, runCli, temporaryDirectory } from './run-cli.js';
 
 const version = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string }).version;
-const commandNames = ['embed', 'similarity', 'tokenize', 'sync', 'pull', 'info', 'doctor', 'demo'];
+const commandNames = ['embed', 'similarity', 'rerank', 'tokenize', 'sync', 'pull', 'info', 'doctor', 'demo'];
 
 beforeAll(buildLibrary);
 
@@ -37,6 +37,8 @@ describe('the command line', () => {
       [['embed', '--modle', 'x', 'a'], "gteway: unknown option '--modle'\n(Did you mean --model?)"],
       [['embed', '--device', 'gpu', 'a'], 'Allowed choices are auto, cpu, cuda'],
       [['embed', '--model', '', 'a'], 'It must not be empty'],
+      [['rerank'], "gteway: missing required argument 'query'"],
+      [['rerank', 'q', 'a.txt', '--file', 'b.txt'], 'a file is given twice'],
       [['pull'], "gteway: missing required argument 'model'"],
       [['doctor', 'x'], 'too many arguments'],
       [['similarity', '--model', 'fixture', 'one'], 'similarity needs two texts at least; there is one'],

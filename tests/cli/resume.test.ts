@@ -179,6 +179,7 @@ describe('--resume refuses', () => {
       [[...run.args, '--no-normalize'], 'normalize was true and is false now'],
       [[...run.args, '--pooling', 'cls'], 'pooling was mean and is cls now'],
       [[...run.args, '--no-truncate'], 'truncate was true and is false now'],
+      [[...run.args, '--prompt-text', 'query: '], 'the prompt was not given and is query:  now'],
       [[...run.args, '--format', 'csv'], 'the format was npy and is csv now'],
       [run.args.with(dtype, 'fp32'), 'dtype was int8 and is fp32 now'],
     ];

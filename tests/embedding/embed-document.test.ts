@@ -58,6 +58,17 @@ describe('session.embedDocument', () => {
     }
   });
 
+  test('leaves room for a prompt, which comes before each chunk', async () => {
+    const prompt = { text: 'passage: one two three: ' };
+    const { chunks, embeddings } = await session.embedDocument(long.repeat(3), { prompt });
+    expect(chunks.length).toBeGreaterThan(1);
+    const alone = await session.embed(
+      chunks.map(({ text }) => prompt.text + text),
+      { truncate: false },
+    );
+    expect(embeddings.data).toEqual(alone.data);
+  });
+
   test('no texts give no rows', async () => {
     for (const per of ['chunk', 'document'] as const) {
       const { chunks, embeddings } = await session.embedDocument([], { per });

@@ -4,7 +4,7 @@ import { onTestFinished } from 'vitest';
 import { inject } from 'vitest';
 import { readServeOptions, type ServeOptions } from '../../lib/server/options.js';
 import { EmbeddingServer } from '../../lib/server/server.js';
-import type { ModelRequest } from '../../lib/server/served-model.js';
+import type { ModelRequest } from '../../lib/server/hosted-model.js';
 
 /** What clients of the tests call the fixture model. */
 export const modelName = 'gte-small';

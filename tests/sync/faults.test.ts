@@ -148,7 +148,7 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     await once(proxy, 'listening');
     const { port } = proxy.address() as AddressInfo;
     const url = `postgres://tests@127.0.0.1:${port}/${table.database}`;
-    const pool = await openPool({ url, patience: 1000 }, 4);
+    const pool = await openPool({ url, patience: 3000 }, 4);
     try {
       let [batches, away] = [0, 0];
       const worker = await startWorker(

@@ -141,9 +141,9 @@ export async function expectInStep(table: TestTable, text = "concat_ws(E'\\n', t
 }
 
 export async function untilTrue(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 60_000;
+  const until = performance.now() + 110_000;
   while (!(await check())) {
-    if (performance.now() > until) throw new Error(`waited a minute for: ${what}`);
+    if (performance.now() > until) throw new Error(`waited two minutes for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { Command, Option } from 'commander';
 import { embedSlices, type SliceSource } from '../../embedding/embed-slices.js';
 import type { EmbedOptions } from '../../embedding/embed-options.js';
+import { type Prompt, promptText } from '../../embedding/prompt.js';
 import type { SessionInfo } from '../../engines/session-info.js';
 import type { Session } from '../../session.js';
 import { nonEmpty, wholeNumber } from '../arguments.js';
@@ -21,6 +22,8 @@ import { formatNames, type FormatName, vectorFormat, type VectorFormat } from '.
 /** How texts become vectors; shared with `similarity`. */
 export interface EmbeddingFlags {
   pooling?: 'mean' | 'cls' | 'none';
+  prompt?: string;
+  promptText?: string;
   normalize: boolean;
   truncate: boolean;
   dimensions?: number;
@@ -53,6 +56,8 @@ export function embedCommand(): Command {
 
 export function addEmbeddingOptions(command: Command): Command {
   return command
+    .addOption(new Option('--prompt <name>', "what comes before each text: a name of the model's own prompts"))
+    .addOption(new Option('--prompt-text <text>', 'the same, as it is').conflicts('prompt'))
     .option('--no-normalize', 'keep the vectors as long as they come, instead of length 1')
     .addOption(
       new Option('--dimensions <n>', 'keep the first n values, for models trained for it').argParser(wholeNumber(1)),
@@ -164,6 +169,7 @@ async function settingsOf({ session, options, formatName }: Work, model: string)
     pooling: options.pooling ?? info.pooling,
     normalize: options.normalize ?? true,
     truncate: options.truncate ?? true,
+    ...(options.prompt === undefined ? {} : { 'the prompt': promptText(options.prompt, info) }),
     'the number of dimensions': options.dimensions ?? info.dimensions,
     'the format': formatName,
   };
@@ -180,15 +186,25 @@ function formatOfWork({ formatName, options, session, perToken }: Work, textsBef
 /** The flags as options of `session.embed`. Throws UsageError for more dimensions than the model has. */
 export function embedOptions(flags: EmbeddingFlags, info: SessionInfo): EmbedOptions {
   const { pooling, normalize, truncate, dimensions } = flags;
+  const prompt = promptOf(flags, info);
   if (dimensions !== undefined && dimensions > info.dimensions) {
     throw new UsageError(`--dimensions ${dimensions} is more than the ${info.dimensions} that the model has`);
   }
   return {
     normalize,
     truncate,
+    ...(prompt === undefined ? {} : { prompt }),
     ...(pooling === undefined ? {} : { pooling }),
     ...(dimensions === undefined ? {} : { dimensions }),
   };
+}
+
+function promptOf({ prompt, promptText: text }: EmbeddingFlags, info: SessionInfo): Prompt | undefined {
+  if (text !== undefined) return { text };
+  if (prompt === undefined || Object.hasOwn(info.prompts, prompt)) return prompt;
+  const names = Object.keys(info.prompts);
+  const there = names.length === 0 ? 'it names none' : `it has ${names.join(', ')}`;
+  throw new UsageError(`--prompt ${prompt}: ${info.model} has no such prompt; ${there}. --prompt-text takes any text`);
 }
 
 function formatOf(file: string | undefined): FormatName | undefined {

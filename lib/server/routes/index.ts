@@ -10,10 +10,12 @@ import { healthRoute } from './health.js';
 import { infoRoute } from './info.js';
 import { metricsRoute } from './metrics.js';
 import { pageRoute } from './page.js';
+import { rerankRoute } from './rerank.js';
 import { similarityRoute } from './similarity.js';
 import { tokenizeRoute } from './tokenize.js';
 import { embeddingsRoute } from './v1/embeddings.js';
 import { modelsRoute } from './v1/models.js';
+import { documentRerankRoute } from './v1/rerank.js';
 
 export const routes: readonly Route[] = [
   embeddingsRoute,
@@ -22,6 +24,8 @@ export const routes: readonly Route[] = [
   embedAllRoute,
   tokenizeRoute,
   similarityRoute,
+  rerankRoute,
+  documentRerankRoute,
   infoRoute,
   healthRoute,
   metricsRoute,

@@ -1,5 +1,6 @@
 /** GET /info: text-embeddings-inference's, and what gteway adds: the other models. */
-import type { ServedModel } from '../served-model.js';
+import type { HostedModel } from '../hosted-model.js';
+import { ServedModel } from '../served-model.js';
 import type { Route } from '../server-context.js';
 
 const precisions: Readonly<Record<string, string>> = {
@@ -9,16 +10,23 @@ const precisions: Readonly<Record<string, string>> = {
   int8: 'int8',
 };
 
-function describe({ name, info, files }: ServedModel): object {
+/** Of a model that gives one score. */
+const id2label = { '0': 'LABEL_0' };
+const label2id = { LABEL_0: 0 };
+
+function describe(model: HostedModel): object {
+  const { name, info, files } = model;
+  const embeds = model instanceof ServedModel ? model.info : undefined;
   return {
     model_id: name,
     model_sha: files.revision ?? null,
     model_dtype: precisions[info.dtype] ?? info.dtype,
-    model_type: { embedding: { pooling: info.pooling } },
+    model_type:
+      embeds === undefined ? { reranker: { id2label, label2id } } : { embedding: { pooling: embeds.pooling } },
     max_input_length: info.maxTokens,
     max_batch_tokens: info.maxBatchTokens,
     tokenization_workers: info.threads,
-    dimensions: info.dimensions,
+    ...(embeds === undefined ? {} : { dimensions: embeds.dimensions }),
     device: info.device,
     engine: info.engine,
   };
@@ -26,9 +34,9 @@ function describe({ name, info, files }: ServedModel): object {
 
 export const infoRoute: Route = (app, { models, options, version }) => {
   app.get('/info', () => {
-    const { standard, all } = models;
+    const { first, all } = models;
     return {
-      ...describe(standard),
+      ...describe(first),
       // Calls are bounded by their texts.
       max_concurrent_requests: options.maxQueue,
       max_batch_requests: null,

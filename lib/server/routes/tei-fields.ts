@@ -3,6 +3,7 @@ import type { EmbedOptions } from '../../embedding/embed-options.js';
 
 export interface TeiOptions {
   readonly truncate?: boolean | null;
+  readonly prompt_name?: string | null;
   /** Not text-embeddings-inference's, which serves one model: which of several to use. */
   readonly model?: string | null;
 }
@@ -10,11 +11,15 @@ export interface TeiOptions {
 export const teiFields = {
   truncate: { type: ['boolean', 'null'] },
   truncation_direction: { enum: ['Right', 'right'] },
-  prompt_name: { type: 'null' },
+  prompt_name: { type: ['string', 'null'] },
   model: { type: ['string', 'null'] },
 } as const;
 
 /** Texts that are too long are cut unless `truncate` is false. */
-export function embedOptionsOf({ truncate }: TeiOptions): EmbedOptions {
+export function truncateOf({ truncate }: TeiOptions): { truncate?: boolean } {
   return typeof truncate === 'boolean' ? { truncate } : {};
+}
+
+export function embedOptionsOf({ prompt_name: prompt, ...tei }: TeiOptions): EmbedOptions {
+  return { ...truncateOf(tei), ...(typeof prompt === 'string' ? { prompt } : {}) };
 }

@@ -3,6 +3,7 @@
  * stands for and its place in bytes. Special tokens have no place, and their own spelling. `token` is gteway's addition:
  * the vocabulary's spelling, which tells the pieces of a word.
  */
+import { checkPromptName } from '../embedding.js';
 import { RequestFailure } from '../failures.js';
 import { plainTextsOf } from '../inputs.js';
 import type { Route } from '../server-context.js';
@@ -11,6 +12,7 @@ import { objectSchema } from '../validation.js';
 interface Body {
   readonly inputs: unknown;
   readonly add_special_tokens?: boolean;
+  readonly prompt_name?: string | null;
   readonly model?: string | null;
 }
 
@@ -18,7 +20,7 @@ const body = objectSchema(
   {
     inputs: {},
     add_special_tokens: { type: 'boolean' },
-    prompt_name: { type: 'null' },
+    prompt_name: { type: ['string', 'null'] },
     model: { type: ['string', 'null'] },
   },
   ['inputs'],
@@ -38,10 +40,12 @@ interface Token {
 
 export const tokenizeRoute: Route = (app, { models, options }) => {
   app.post<{ Body: Body }>('/tokenize', { schema: { body } }, (request) => {
-    const { inputs, add_special_tokens: addSpecialTokens = true, model: name } = request.body;
-    const { tokenizer, tokenIds, tokenSpans } = models.find(name);
+    const { inputs, add_special_tokens: addSpecialTokens = true, prompt_name: promptName, model: name } = request.body;
+    const { tokenizer, tokenIds, tokenSpans } = models.findAny(name);
+    const prompt = typeof promptName === 'string' ? checkPromptName(models.find(name), promptName) : '';
     let left = mostTokens;
-    return plainTextsOf('inputs', inputs, options.maxBatch).map((text): Token[] => {
+    return plainTextsOf('inputs', inputs, options.maxBatch).map((given): Token[] => {
+      const text = prompt + given;
       const encodeOptions = { addSpecialTokens, maxTokens: Infinity };
       const { ids } = tokenizer.encode(text, encodeOptions);
       left -= ids.length;

@@ -1,10 +1,12 @@
 // The addon's table of contents.
 #include "addon/boundary.hpp"
 #include "addon/environment.hpp"
+#include "base/shared_library.hpp"
 
 static Napi::Object init(Napi::Env env, Napi::Object exports) {
   using namespace gteway::addon;
   guard(env, [&] {
+    gteway::keep_own_library();
     exports.Set("version", GTEWAY_VERSION);
     Environment::create(env);
     register_log(env, exports);

@@ -123,6 +123,7 @@ Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
   object.Set("dtype", loaded.engine.dtype);
   object.Set("isa", loaded.engine.isa.empty() ? std::string(kernels::active_isa()) : loaded.engine.isa);
   object.Set("dimensions", static_cast<double>(loaded.engine.dimensions));
+  object.Set("labels", static_cast<double>(loaded.engine.labels));
   object.Set("maxBatchTokens", static_cast<double>(loaded.cost.max_batch_tokens));
   Napi::Array fallbacks = Napi::Array::New(env, loaded.fallbacks.size());
   for (uint32_t i = 0; i < loaded.fallbacks.size(); ++i) {
@@ -251,6 +252,7 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
                        {
                            InstanceMethod<&SessionWrap::ready>("ready"),
                            InstanceMethod<&SessionWrap::embed>("embed"),
+                           InstanceMethod<&SessionWrap::score>("score"),
                            InstanceMethod<&SessionWrap::cancel>("cancel"),
                            InstanceMethod<&SessionWrap::stats>("stats"),
                            InstanceMethod<&SessionWrap::close>("close"),
@@ -297,6 +299,19 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
   }
 
  private:
+  Napi::Value submit(Napi::Env env, Submission submission) {
+    const auto letter = std::make_shared<EmbeddedLetter>(*this, env);
+    submission.done = [letter, mailbox = environment_.mailbox](std::optional<Embedded> result,
+                                                               std::optional<Error> error) {
+      letter->result = std::move(result);
+      letter->error = std::move(error);
+      mailbox->post(letter);
+    };
+    client_->submit(std::move(submission));
+    begin_waiting();  // the letter is opened by this thread, so not before
+    return letter->promise();
+  }
+
   void start(const Napi::CallbackInfo& info) {
     if (!info[0].IsObject())
       throw Error(ErrorCode::kInvalidArgument, Literal("argument 0 must be an object"));
@@ -345,16 +360,28 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
       submission.options.dimensions = static_cast<size_t>(number({info, 6}));
       submission.options.wait = info[7].ToBoolean();
       submission.options.item_errors = info[8].ToBoolean();
-      const auto letter = std::make_shared<EmbeddedLetter>(*this, env);
-      submission.done = [letter, mailbox = environment_.mailbox](std::optional<Embedded> result,
-                                                                 std::optional<Error> error) {
-        letter->result = std::move(result);
-        letter->error = std::move(error);
-        mailbox->post(letter);
-      };
-      client_->submit(std::move(submission));
-      begin_waiting();  // the letter is opened by this thread, so not before
-      return letter->promise();
+      return submit(env, std::move(submission));
+    });
+  }
+
+  // (call, queries, queryOf, texts, truncate, maxTokens, labels, wait, itemErrors)
+  // → Promise<{data, tokens, truncated, errors}>
+  Napi::Value score(const Napi::CallbackInfo& info) {
+    const Napi::Env env = info.Env();
+    return guard(env, [&]() -> Napi::Value {
+      if (!client_ || closing_) throw Error(ErrorCode::kClosed, "the session is closed");
+      Submission submission;
+      submission.number = static_cast<uint64_t>(number({info, 0}));
+      submission.texts = copy_texts(env, info[3]);
+      submission.queries = copy_queries(env, info[1], info[2], submission.texts.size());
+      submission.options.pooling = Pooling::kScore;
+      submission.options.normalize = false;
+      submission.options.truncate = info[4].ToBoolean();
+      submission.options.max_tokens = static_cast<size_t>(number({info, 5}));
+      submission.options.dimensions = static_cast<size_t>(number({info, 6}));
+      submission.options.wait = info[7].ToBoolean();
+      submission.options.item_errors = info[8].ToBoolean();
+      return submit(env, std::move(submission));
     });
   }
 

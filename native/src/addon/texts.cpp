@@ -36,4 +36,19 @@ TextBlock copy_texts(Napi::Env env, const Napi::Value& strings) {
   return block;
 }
 
+Queries copy_queries(Napi::Env env, const Napi::Value& strings, const Napi::Value& of, size_t texts) {
+  Queries queries;
+  queries.texts = copy_texts(env, strings);
+  if (!of.IsTypedArray() || of.As<Napi::TypedArray>().TypedArrayType() != napi_uint32_array)
+    throw Error(ErrorCode::kInvalidArgument, "queryOf must be a Uint32Array");
+  const auto indexes = of.As<Napi::Uint32Array>();
+  queries.of.assign(indexes.Data(), indexes.Data() + indexes.ElementLength());
+  const auto in_range = [&](uint32_t index) { return index < queries.texts.size(); };
+  const bool complete = queries.of.empty() ? texts == 0 || in_range(0)
+                                           : queries.of.size() == texts &&
+                                                 std::all_of(queries.of.begin(), queries.of.end(), in_range);
+  if (!complete) throw Error(ErrorCode::kInvalidArgument, "queryOf must name a query for each text");
+  return queries;
+}
+
 }  // namespace gteway::addon

@@ -11,4 +11,8 @@ namespace gteway::addon {
 // anything else.
 TextBlock copy_texts(Napi::Env env, const Napi::Value& strings);
 
+// `strings` as above, and the queries of `texts` texts: `of` is a Uint32Array with the index of each one's,
+// or empty where all have the first. Throws Error{kInvalidArgument} where a text would have none.
+Queries copy_queries(Napi::Env env, const Napi::Value& strings, const Napi::Value& of, size_t texts);
+
 }  // namespace gteway::addon

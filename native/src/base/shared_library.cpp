@@ -20,6 +20,12 @@ void* shared_library_symbol(void* library, const char* name) noexcept {
   return reinterpret_cast<void*>(GetProcAddress(static_cast<HMODULE>(library), name));
 }
 
+void keep_own_library() noexcept {
+  HMODULE self = nullptr;
+  (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_PIN | GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS,
+                           reinterpret_cast<LPCWSTR>(&keep_own_library), &self);
+}
+
 }  // namespace gteway
 #else
 #include <dlfcn.h>
@@ -37,6 +43,15 @@ void* open_shared_library(const std::string& path, std::string& reason) {
 }
 
 void* shared_library_symbol(void* library, const char* name) noexcept { return dlsym(library, name); }
+
+void keep_own_library() noexcept {
+#if defined(__APPLE__)
+  Dl_info self;
+  if (dladdr(reinterpret_cast<const void*>(&keep_own_library), &self) != 0)
+    (void)dlopen(self.dli_fname, RTLD_LAZY | RTLD_LOCAL | RTLD_NODELETE | RTLD_NOLOAD);
+#endif
+  // Elsewhere the file itself says so: native/CMakeLists.txt links it with -z nodelete.
+}
 
 }  // namespace gteway
 #endif

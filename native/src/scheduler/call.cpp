@@ -7,12 +7,24 @@
 
 namespace gteway {
 
+namespace {
+
+// What the workers have to read: a query again with each of its texts.
+size_t bytes_to_read(const TextBlock& texts, const Queries& queries) {
+  size_t bytes = texts.bytes.size();
+  for (size_t i = 0; !queries.empty() && i < texts.size(); ++i) bytes += queries.of_text(i).size();
+  return bytes;
+}
+
+}  // namespace
+
 Call::Call(Submission submission, std::shared_ptr<Account> account_)
     : account(std::move(account_)),
       number(submission.number),
       texts(std::move(submission.texts)),
+      queries(std::move(submission.queries)),
       options(submission.options),
-      urgency(urgency_of(texts.size(), texts.bytes.size())),
+      urgency(urgency_of(texts.size(), bytes_to_read(texts, queries))),
       submitted(Clock::now()),
       done(std::move(submission.done)),
       unsettled(texts.size()) {
@@ -23,7 +35,7 @@ Call::Call(Submission submission, std::shared_ptr<Account> account_)
   else
     result.pieces.emplace_back(texts.size() * options.dimensions);
   ready.reserve(texts.size());
-  bytes = texts.bytes.size();
+  bytes = texts.bytes.size() + queries.texts.bytes.size();
   for (size_t i = 0; i < texts.size(); ++i) bytes += expected_row_bytes(i);
 }
 
@@ -49,7 +61,7 @@ void Call::put(uint32_t text, std::span<const float> rows, size_t engine_dimensi
   const float* from = rows.data();
   for (size_t row = 0; row < count; ++row, from += engine_dimensions, to += kept) {
     std::copy_n(from, kept, to);
-    if (options.normalize) kernels::active().l2_normalize_f32(to, kept);
+    if (options.normalize && options.pooling != Pooling::kScore) kernels::active().l2_normalize_f32(to, kept);
   }
 }
 

@@ -34,8 +34,9 @@ struct Waiter {
 // Token ids to be computed once, for every text that has them.
 struct Sequence {
   std::vector<int32_t> ids;
+  std::vector<int32_t> types;  // beside them; empty: all 0
   Pooling pooling = Pooling::kMean;
-  size_t hash = 0;  // of both
+  size_t hash = 0;  // of all three
   // Guarded. The first one's call holds the sequence while it is ready.
   std::vector<Waiter> waiters;
   bool running = false;
@@ -62,6 +63,7 @@ struct Call : std::enable_shared_from_this<Call> {
   const std::shared_ptr<Account> account;
   const uint64_t number;
   const TextBlock texts;
+  const Queries queries;
   const EmbedOptions options;
   const Urgency urgency;
   const Clock::time_point submitted;

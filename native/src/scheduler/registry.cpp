@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <map>
 #include <mutex>
@@ -52,7 +53,9 @@ std::string file_identity(const std::string& path) {
   if (error) return identity;
   const auto written = std::filesystem::last_write_time(file, error);
   if (error) return identity;
-  identity += '\n' + std::to_string(size) + '\n' + std::to_string(written.time_since_epoch().count());
+  // As int64_t: libc++ counts file times in 128 bits, which to_string() does not take.
+  const auto ticks = static_cast<int64_t>(written.time_since_epoch().count());
+  identity += '\n' + std::to_string(size) + '\n' + std::to_string(ticks);
 #ifndef _WIN32
   struct stat facts;
   if (stat(path.c_str(), &facts) == 0)

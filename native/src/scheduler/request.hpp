@@ -28,12 +28,22 @@ struct TextBlock {
   }
 };
 
+// What the texts of a call are paired with where they are scored: each query once, however many texts it has.
+struct Queries {
+  TextBlock texts;           // empty: the call's texts are single ones
+  std::vector<uint32_t> of;  // per text of the call its query; empty: the first, for all of them
+
+  bool empty() const noexcept { return texts.size() == 0; }
+  std::string_view of_text(size_t i) const noexcept { return texts.text(of.empty() ? 0 : of[i]); }
+};
+
 struct EmbedOptions {
   Pooling pooling = Pooling::kMean;
   bool normalize = true;
   bool truncate = true;      // false: a text over the limit is an error instead of being cut
   size_t max_tokens = 0;     // the limit, [CLS] and [SEP] counted
   size_t dimensions = 0;     // values of each row to keep, at most the engine's; normalised after the cut
+                             // (rows of kScore never)
   bool wait = false;         // where the queue is full, wait for room instead of being refused
   bool item_errors = false;  // a text that fails is listed in Embedded::errors instead of failing the call
 };
@@ -85,6 +95,7 @@ using Completion = std::function<void(std::optional<Embedded> result, std::optio
 struct Submission {
   uint64_t number = 0;  // the caller's name for it, higher than that of any call before; for cancel()
   TextBlock texts;
+  Queries queries{};  // with Pooling::kScore
   EmbedOptions options;
   Completion done;
 };

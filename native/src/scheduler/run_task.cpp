@@ -10,9 +10,13 @@
 namespace gteway {
 namespace {
 
-size_t hash_of(const std::vector<int32_t>& ids, Pooling pooling) {
-  const std::string_view bytes(reinterpret_cast<const char*>(ids.data()), ids.size() * sizeof(int32_t));
-  return std::hash<std::string_view>{}(bytes) + static_cast<size_t>(pooling);
+size_t hash_of(const Sequence& sequence) {
+  const auto hash = [](const std::vector<int32_t>& values) {
+    return std::hash<std::string_view>{}(
+        {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(int32_t)});
+  };
+  return hash(sequence.ids) + (sequence.types.empty() ? 0 : 31 * hash(sequence.types)) +
+         static_cast<size_t>(sequence.pooling);
 }
 
 size_t rows_of(const Sequence& sequence) {
@@ -26,9 +30,42 @@ bool is_finite(std::span<const float> values) {
   return sum == 0.0F;
 }
 
-Error too_long(size_t max_tokens) {
-  return Error(ErrorCode::kTextTooLong, "it has more than " + std::to_string(max_tokens) +
-                                            " tokens, and truncate is false. Split it, or let it be cut");
+Error too_long(const EmbedOptions& options) {
+  return Error(ErrorCode::kTextTooLong,
+               std::string(options.pooling == Pooling::kScore ? "with its query " : "") +
+                   "it has more than " + std::to_string(options.max_tokens) +
+                   " tokens, and truncate is false. Split it, or let it be cut");
+}
+
+CacheKey cache_key(const Call& call, size_t text) {
+  CacheKey key{
+      .text = call.texts.text(text), .pooling = call.options.pooling, .max_tokens = call.options.max_tokens};
+  if (!call.queries.empty()) key.query = call.queries.of_text(text);
+  return key;
+}
+
+// The ids of a text, or of a pair. Returns whether it was cut.
+bool encode(const Call& call, size_t text, Sequence& sequence) {
+  const Tokenizer& tokenizer = *call.account->tokenizer;
+  const size_t max_tokens = call.options.max_tokens;
+  if (call.queries.empty()) return tokenizer.encode(call.texts.text(text), max_tokens, true, sequence.ids);
+
+  const std::string_view query = call.queries.of_text(text);
+  const bool truncated =
+      tokenizer.encode_pair(query, call.texts.text(text), max_tokens, true, sequence.ids, sequence.types);
+  // Of such a query every text would have the same score.
+  if (truncated) {
+    static thread_local std::vector<int32_t> of_query;
+    of_query.clear();
+    const size_t room = max_tokens - std::min(max_tokens, tokenizer.pair_tokens_added());
+    tokenizer.encode(query, room, false, of_query);
+    if (of_query.size() >= room)
+      throw Error(ErrorCode::kTextTooLong, "its query fills the limit of " + std::to_string(max_tokens) +
+                                               " tokens and leaves no room for the text. Shorten the query");
+  }
+  if (std::all_of(sequence.types.begin(), sequence.types.end(), [](int32_t type) { return type == 0; }))
+    sequence.types = {};
+  return truncated;
 }
 
 }  // namespace
@@ -37,7 +74,8 @@ void Scheduler::tokenize(const Task& task) {
   const Clock::time_point start = Clock::now();
   Call& call = *task.call;
   const EmbedOptions& options = call.options;
-  const size_t dimensions = engine_->info().dimensions;
+  require_rows(engine_->info(), options.pooling);
+  const size_t dimensions = engine_->info().width(options.pooling);
   VectorCache* const cache = options.pooling == Pooling::kNone ? nullptr : call.account->cache.get();
   if (options.dimensions == 0 || options.dimensions > dimensions)
     throw Error(ErrorCode::kInvalidArgument, "a row cannot keep " + std::to_string(options.dimensions) +
@@ -46,26 +84,28 @@ void Scheduler::tokenize(const Task& task) {
   std::vector<Settled> settled;
   for (size_t i = task.first; i < task.end; ++i) {
     const auto text = static_cast<uint32_t>(i);
-    if (const auto hit =
-            cache ? cache->find({call.texts.text(i), options.pooling, options.max_tokens}) : nullptr) {
+    if (const auto hit = cache ? cache->find(cache_key(call, i)) : nullptr) {
       call.result.tokens[i] = hit->tokens;
       call.result.truncated[i] = hit->truncated;
       call.put(text, hit->row, dimensions);
       settled.push_back({text, {}});
-      if (hit->truncated && !options.truncate) settled.back().error = too_long(options.max_tokens);
+      if (hit->truncated && !options.truncate) settled.back().error = too_long(options);
       continue;
     }
     auto sequence = std::make_unique<Sequence>();
-    const bool truncated =
-        call.account->tokenizer->encode(call.texts.text(i), options.max_tokens, true, sequence->ids);
-    if (truncated && !options.truncate) {
-      settled.push_back({text, too_long(options.max_tokens)});
+    bool truncated = false;
+    try {
+      truncated = encode(call, i, *sequence);
+      if (truncated && !options.truncate) throw too_long(options);
+    } catch (const Error& error) {
+      if (error.code != ErrorCode::kTextTooLong) throw;
+      settled.push_back({text, error});
       continue;
     }
     call.result.tokens[i] = static_cast<uint32_t>(sequence->ids.size());
     call.result.truncated[i] = truncated;
     sequence->pooling = options.pooling;
-    sequence->hash = hash_of(sequence->ids, options.pooling);
+    sequence->hash = hash_of(*sequence);
     sequence->waiters.push_back({task.call, text});
     ready.push_back(std::move(sequence));
   }
@@ -92,7 +132,7 @@ void Scheduler::finish_tokenizing(const Task& task, std::vector<SequencePtr> rea
 
 void Scheduler::run_batch(const Task& task) {
   static thread_local std::vector<float> rows;
-  const size_t dimensions = engine_->info().dimensions;
+  const size_t dimensions = engine_->info().width(task.batch.front()->pooling);
   size_t count = 0;
   for (const SequencePtr& sequence : task.batch) count += rows_of(*sequence);
   rows.resize(count * dimensions);
@@ -123,16 +163,23 @@ void Scheduler::run_batch(const Task& task) {
 // other down: less than twice as many runs as sequences, and about 2 log2(n) for one bad one among n.
 void Scheduler::infer(std::span<const SequencePtr> batch, std::span<float> rows, size_t threads,
                       std::span<std::optional<Error>> failures) {
-  static thread_local std::vector<int32_t> ids;
+  static thread_local std::vector<int32_t> ids, types;
   static thread_local std::vector<uint32_t> offsets;
   ids.clear();
+  types.clear();
   offsets.assign(1, 0);
   for (const SequencePtr& sequence : batch) {
+    if (!sequence->types.empty()) {
+      types.resize(ids.size());  // zeros for those before it that have none
+      types.insert(types.end(), sequence->types.begin(), sequence->types.end());
+    }
     ids.insert(ids.end(), sequence->ids.begin(), sequence->ids.end());
     offsets.push_back(static_cast<uint32_t>(ids.size()));
   }
+  if (!types.empty()) types.resize(ids.size());
+  const Pooling pooling = batch.front()->pooling;
   try {
-    engine_->embed({ids, offsets}, batch.front()->pooling, false, threads, rows);
+    engine_->embed({ids, offsets, types}, pooling, false, threads, rows);
     return;
   } catch (...) {
     const Error error = current_error();
@@ -144,19 +191,19 @@ void Scheduler::infer(std::span<const SequencePtr> batch, std::span<float> rows,
   const size_t half = batch.size() / 2;
   size_t values = 0;
   for (const SequencePtr& sequence : batch.first(half))
-    values += rows_of(*sequence) * engine_->info().dimensions;
+    values += rows_of(*sequence) * engine_->info().width(pooling);
   infer(batch.first(half), rows.first(values), threads, failures.first(half));
   infer(batch.subspan(half), rows.subspan(values), threads, failures.subspan(half));
 }
 
 void Scheduler::deliver(const Sequence& sequence, std::span<const float> rows) {
   for (const auto& [call, text] : sequence.waiters) {
-    call->put(text, rows, engine_->info().dimensions);
+    call->put(text, rows, engine_->info().width(sequence.pooling));
     if (sequence.pooling == Pooling::kNone || !call->account->cache) continue;
-    const CacheKey key{call->texts.text(text), sequence.pooling, call->options.max_tokens};
     try {
       call->account->cache->insert(
-          key, {{rows.begin(), rows.end()}, call->result.tokens[text], call->result.truncated[text] != 0});
+          cache_key(*call, text),
+          {{rows.begin(), rows.end()}, call->result.tokens[text], call->result.truncated[text] != 0});
     } catch (const std::bad_alloc&) {
       // The call has its row, the cache goes without.
     }

@@ -11,9 +11,12 @@ namespace {
 constexpr size_t kEntryOverheadBytes = 256;
 
 void write_name(const CacheKey& key, std::string& name) {
-  const uint64_t head[] = {static_cast<uint64_t>(key.pooling), key.max_tokens};
+  const uint64_t query =
+      key.query ? key.query->size() + 1 : 0;  // where the text begins, or that there is none
+  const uint64_t head[] = {static_cast<uint64_t>(key.pooling), key.max_tokens, query};
   name.resize(sizeof head);
   std::memcpy(name.data(), head, sizeof head);
+  if (key.query) name += *key.query;
   name += key.text;
 }
 

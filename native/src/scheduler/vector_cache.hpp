@@ -10,6 +10,7 @@
 #include <list>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -25,6 +26,7 @@ struct CacheKey {
   std::string_view text;
   Pooling pooling = Pooling::kMean;
   size_t max_tokens = 0;
+  std::optional<std::string_view> query{};  // of a pair
 };
 
 struct CachedVector {

@@ -90,7 +90,7 @@ class WorkQueue {
   };
   struct SameIds {
     bool operator()(const Sequence* a, const Sequence* b) const noexcept {
-      return a->pooling == b->pooling && a->ids == b->ids;
+      return a->pooling == b->pooling && a->ids == b->ids && a->types == b->types;
     }
   };
   static TextsTurn& texts_turn(Call& call) noexcept;

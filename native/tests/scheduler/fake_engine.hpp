@@ -48,15 +48,17 @@ struct FakeDevice {
 };
 
 // Rows, of pooling kMean and kCls, say what they were made of: [number of tokens, first id, sum of ids, 1];
-// of kNone, for each token: [number of tokens, its id, its place, 1].
+// of kNone, for each token: [number of tokens, its id, its place, 1]; of kScore, where it has labels:
+// [sum of ids, sum of the ids of type 1].
 class FakeEngine : public Engine {
  public:
-  static constexpr size_t kDimensions = 4;
+  static constexpr size_t kDimensions = 4, kLabels = 2;
   // Ids of words: "bad" makes embed() throw, "nan" makes the row NaN.
   static constexpr int32_t kPoison = 9, kNan = 10;
 
-  FakeEngine(CostModel cost, std::shared_ptr<FakeDevice> device) : cost_(cost), device_(std::move(device)) {
-    info_ = {.engine = "fake", .device = "cpu", .dtype = "fp32", .dimensions = kDimensions};
+  FakeEngine(CostModel cost, std::shared_ptr<FakeDevice> device, size_t labels = kLabels)
+      : cost_(cost), device_(std::move(device)) {
+    info_ = {.engine = "fake", .device = "cpu", .dtype = "fp32", .dimensions = kDimensions, .labels = labels};
     const std::lock_guard lock(device_->mutex);
     ++device_->engines;
     device_->terminated = false;
@@ -89,7 +91,13 @@ class FakeEngine : public Engine {
       float sum = 0;
       for (const int32_t id : ids) sum += static_cast<float>(id);
       if (std::find(ids.begin(), ids.end(), kNan) != ids.end()) sum = std::nanf("");
-      if (pooling == Pooling::kNone) {
+      if (pooling == Pooling::kScore) {
+        float second = 0;
+        for (size_t t = batch.offsets[i]; !batch.types.empty() && t < batch.offsets[i + 1]; ++t)
+          if (batch.types[t] == 1) second += static_cast<float>(batch.ids[t]);
+        *to++ = sum;
+        *to++ = second;
+      } else if (pooling == Pooling::kNone) {
         for (size_t t = 0; t < ids.size(); ++t)
           for (const float value : {length, static_cast<float>(ids[t]), static_cast<float>(t), 1.0F})
             *to++ = value;
@@ -118,6 +126,7 @@ inline std::shared_ptr<const Tokenizer> fake_tokenizer() {
   config.continuing_subword_prefix = "##";
   config.prefix_ids = {1};
   config.suffix_ids = {2};
+  config.pair = {{1, 0}, {TemplatePiece::kFirstText, 0}, {2, 0}, {TemplatePiece::kSecondText, 1}, {2, 1}};
   return std::make_shared<const Tokenizer>(std::move(config));
 }
 
@@ -150,6 +159,24 @@ inline std::future<Outcome> submit(Client& client, uint64_t number, const std::v
   auto promise = std::make_shared<std::promise<Outcome>>();
   client.submit({.number = number,
                  .texts = text_block(texts),
+                 .options = filled(options),
+                 .done = [promise](std::optional<Embedded> result, std::optional<Error> error) {
+                   promise->set_value({std::move(result), std::move(error)});
+                 }});
+  return promise->get_future();
+}
+
+// Each text with its query; `of` as in Queries.
+inline std::future<Outcome> submit_pairs(Client& client, uint64_t number,
+                                         const std::vector<std::string>& queries, std::vector<uint32_t> of,
+                                         const std::vector<std::string>& texts, EmbedOptions options = {}) {
+  options.pooling = Pooling::kScore;
+  options.dimensions = FakeEngine::kLabels;
+  options.normalize = true;  // which scores never are
+  auto promise = std::make_shared<std::promise<Outcome>>();
+  client.submit({.number = number,
+                 .texts = text_block(texts),
+                 .queries = {text_block(queries), std::move(of)},
                  .options = filled(options),
                  .done = [promise](std::optional<Embedded> result, std::optional<Error> error) {
                    promise->set_value({std::move(result), std::move(error)});

@@ -364,6 +364,84 @@ TEST("scheduler: cancelling what has ended or never was is harmless") {
   CHECK_EQ(fixture.client->stats().counters.cancelled, 0u);
 }
 
+// ---- pairs
+
+std::vector<float> all_values(const Outcome& outcome) {
+  CHECK(outcome.result.has_value());
+  std::vector<float> values(outcome.result->values());
+  outcome.result->copy_to(values.data());
+  return values;
+}
+
+TEST(
+    "scheduler: pairs are scored with their queries, one for all of them or each its own, and not "
+    "normalised") {
+  Fixture fixture;
+  // Ids: [CLS] 1, [SEP] 2, a 3, b 4, c 5.
+  const Outcome one = submit_pairs(*fixture.client, 1, {"a"}, {}, {"b", "c c", ""}).get();
+  CHECK_EQ(all_values(one), (std::vector<float>{12, 6, 18, 12, 8, 2}));
+  CHECK_EQ(one.result->tokens, (std::vector<uint32_t>{5, 6, 4}));
+  const Outcome each = submit_pairs(*fixture.client, 2, {"a", "b"}, {1, 0, 1}, {"a", "b", "c"}).get();
+  CHECK_EQ(all_values(each), (std::vector<float>{12, 5, 12, 6, 14, 7}));
+}
+
+TEST("scheduler: of a long pair the text is cut, and a query that leaves it no room fails by itself") {
+  Fixture fixture;
+  const EmbedOptions options{.max_tokens = 6, .item_errors = true};
+  const Outcome cut =
+      submit_pairs(*fixture.client, 1, {"a a", "a a a"}, {0, 0, 1}, {"b", "b b b", "b"}, options).get();
+  CHECK(cut.result.has_value());
+  CHECK_EQ(cut.result->truncated, (std::vector<uint8_t>{0, 1, 0}));
+  CHECK_EQ(cut.result->tokens, (std::vector<uint32_t>{6, 6, 0}));
+  CHECK_EQ(cut.result->errors.size(), size_t{1});
+  CHECK_EQ(cut.result->errors[0].text, 2u);
+  CHECK(std::string(cut.result->errors[0].error.what()).find("Shorten the query") != std::string::npos);
+
+  EmbedOptions strict = options;
+  strict.truncate = false;
+  const Outcome refused = submit_pairs(*fixture.client, 2, {"a a"}, {}, {"b", "b b"}, strict).get();
+  CHECK_EQ(refused.result->errors.size(), size_t{1});
+  CHECK_EQ(refused.result->errors[0].text, 1u);
+  CHECK(std::string(refused.result->errors[0].error.what()).find("with its query") != std::string::npos);
+}
+
+TEST("scheduler: a pair and a text of the same ids are computed apart, equal pairs once") {
+  Fixture fixture(1);
+  fixture.device->shut();
+  auto busy = fixture.submit(1, {"c c c"});
+  fixture.device->wait_until_busy();
+  auto pairs = submit_pairs(*fixture.client, 2, {"a"}, {}, {"b", "b"});
+  // Without a query: other types.
+  auto single = submit_pairs(*fixture.client, 3, {}, {}, {"a"});
+  auto embedded = fixture.submit(4, {"a"});
+  fixture.device->let_go();
+  CHECK_EQ(all_values(pairs.get()), (std::vector<float>{12, 6, 12, 6}));
+  CHECK_EQ(all_values(single.get()), (std::vector<float>{6, 0}));
+  CHECK_EQ(all_values(embedded.get()), (std::vector<float>{3, 1, 6, 1}));
+  CHECK(busy.get().result.has_value());
+  CHECK_EQ(fixture.client->stats().counters.coalesced, 1u);
+}
+
+TEST("scheduler: scores are cached by the pair") {
+  Fixture fixture;
+  const auto client = fixture.connect({.max_queue = 100, .max_queue_bytes = 1 << 20, .cache_bytes = 1 << 16});
+  for (const uint64_t call : {1, 2})
+    CHECK_EQ(all_values(submit_pairs(*client, call, {"a", "b"}, {0, 1}, {"c", "c"}).get()),
+             (std::vector<float>{13, 7, 14, 7}));
+  CHECK_EQ(client->stats().cache.hits, 2u);
+  CHECK_EQ(client->stats().cache.entries, 2u);
+}
+
+TEST("scheduler: what the engine has no rows for is refused") {
+  const auto device = std::make_shared<FakeDevice>();
+  const auto scheduler = std::make_shared<Scheduler>(1, [device](std::vector<Fallback>&, const auto&) {
+    return std::make_unique<FakeEngine>(CostModel{.max_batch_tokens = 64}, device, 0);
+  });
+  const auto client = Client::connect(scheduler, kRoomy, fake_tokenizer(), [](const Loaded&) {});
+  check_code(submit_pairs(*client, 1, {"a"}, {}, {"b"}).get(), ErrorCode::kModelUnsupported);
+  CHECK(submit(*client, 2, {"a"}).get().result.has_value());
+}
+
 // ---- equal texts
 
 TEST("scheduler: equal texts in flight are computed once, across clients, also while they run") {

@@ -29,6 +29,24 @@ TEST("cache: what was inserted is found, and hits and misses are counted") {
   CHECK_EQ(cache.counters().entries, 1u);
 }
 
+TEST("cache: of pairs the query, and where it ends, tell entries apart") {
+  VectorCache cache(1 << 20);
+  const auto pair = [](std::string_view query, std::string_view text) {
+    CacheKey of_pair = key(text, Pooling::kScore);
+    of_pair.query = query;
+    return of_pair;
+  };
+  cache.insert(pair("ab", "c"), vector_of(1));
+  cache.insert(pair("a", "bc"), vector_of(2));
+  cache.insert(pair("", "abc"), vector_of(3));
+  cache.insert(key("abc", Pooling::kScore), vector_of(4));
+  CHECK_EQ(first_of(cache, pair("ab", "c")), 1.0F);
+  CHECK_EQ(first_of(cache, pair("a", "bc")), 2.0F);
+  CHECK_EQ(first_of(cache, pair("", "abc")), 3.0F);
+  CHECK_EQ(first_of(cache, key("abc", Pooling::kScore)), 4.0F);
+  CHECK_EQ(first_of(cache, pair("abc", "")), -1.0F);
+}
+
 TEST("cache: text, pooling and token limit tell entries apart") {
   VectorCache cache(1 << 20);
   cache.insert(key("a"), vector_of(1));

@@ -1,6 +1,7 @@
-/** GET /api/tags: Ollama's list of models. */
+/** GET /api/tags: Ollama's list of models, which has no rerankers. */
 import { dtypeOfFile, isSafetensors } from '../../../models/model-files.js';
-import type { ServedModel } from '../../served-model.js';
+import type { HostedModel } from '../../hosted-model.js';
+import { ServedModel } from '../../served-model.js';
 import type { Route } from '../../server-context.js';
 
 const bytesPerWeight: Readonly<Record<string, number>> = { fp32: 4, fp16: 2, bf16: 4, int8: 1 };
@@ -12,7 +13,7 @@ function parameterSize(bytes: number, dtype: string): string {
   return millions >= 1000 ? `${(millions / 1000).toFixed(1)}B` : `${Math.max(1, Math.round(millions))}M`;
 }
 
-async function describe(model: ServedModel): Promise<object> {
+async function describe(model: HostedModel): Promise<object> {
   const { name, bytes, modifiedAt, info } = model;
   const tag = name.includes(':') ? name : `${name}:latest`;
   return {
@@ -35,6 +36,6 @@ async function describe(model: ServedModel): Promise<object> {
 export const ollamaTagsRoute: Route = (app, { models }) => {
   app.get('/api/tags', async () => {
     models.assertLoaded();
-    return { models: await Promise.all(models.all.map(describe)) };
+    return { models: await Promise.all(models.all.filter((model) => model instanceof ServedModel).map(describe)) };
   });
 };

@@ -1,8 +1,8 @@
 /** GET /v1/models and /v1/models/:id: OpenAI's. https://platform.openai.com/docs/api-reference/models */
-import type { ServedModel } from '../../served-model.js';
+import type { HostedModel } from '../../hosted-model.js';
 import type { Route } from '../../server-context.js';
 
-function describe({ name, modifiedAt }: ServedModel): object {
+function describe({ name, modifiedAt }: HostedModel): object {
   return { id: name, object: 'model', created: Math.floor(modifiedAt.getTime() / 1000), owned_by: 'gteway' };
 }
 
@@ -12,5 +12,5 @@ export const modelsRoute: Route = (app, { models }) => {
     return { object: 'list', data: models.all.map(describe) };
   });
   // A wildcard: names may be owner/name.
-  app.get<{ Params: { '*': string } }>('/v1/models/*', (request) => describe(models.find(request.params['*'])));
+  app.get<{ Params: { '*': string } }>('/v1/models/*', (request) => describe(models.findAny(request.params['*'])));
 };

@@ -6,6 +6,7 @@
 namespace gteway::ort {
 namespace {
 
+#if defined(__linux__)
 // The loader's words contain "libX.so.N: cannot open shared object file" for the library that is really
 // missing, which is often not the one that was asked for.
 std::string missing_library(const std::string& words) {
@@ -15,6 +16,7 @@ std::string missing_library(const std::string& words) {
   return words.substr(begin == std::string::npos ? 0 : begin + 1,
                       end - (begin == std::string::npos ? 0 : begin + 1));
 }
+#endif
 
 std::string explain(const std::string& words) {
 #if defined(__linux__)
