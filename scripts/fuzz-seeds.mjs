@@ -41,6 +41,97 @@ const configLength = Buffer.alloc(4);
 configLength.writeUInt32LE(config.length);
 seed('safetensors', 'model', Buffer.concat([configLength, Buffer.from(config), weights]));
 seed('json', 'config', config);
+
+// One layer of each other family, under its own names.
+const numbers = (/** @type {number[]} */ ...dims) => ({
+  dims,
+  values: new Float32Array(dims.reduce((all, dim) => all * dim, 1)).fill(0.01),
+});
+/** @param {string} at @param {number} into @param {number} out @param {boolean} [biased] */
+const linear = (at, into, out, biased = true) => ({
+  [`${at}.weight`]: numbers(out, into),
+  ...(biased ? { [`${at}.bias`]: numbers(out) } : {}),
+});
+/** @param {string} at @param {boolean} [biased] */
+const norm = (at, biased = true) => ({
+  [`${at}.weight`]: numbers(32),
+  ...(biased ? { [`${at}.bias`]: numbers(32) } : {}),
+});
+const tables = { vocab_size: 8, max_position_embeddings: 6, pad_token_id: 1 };
+const sizes = { hidden_size: 32, num_hidden_layers: 1, num_attention_heads: 1, intermediate_size: 32 };
+const embeddings = {
+  'embeddings.word_embeddings.weight': numbers(8, 32),
+  'embeddings.position_embeddings.weight': numbers(6, 32),
+  ...norm('embeddings.LayerNorm'),
+};
+const feedForward = {
+  ...linear('encoder.layer.0.intermediate.dense', 32, 32),
+  ...linear('encoder.layer.0.output.dense', 32, 32),
+  ...norm('encoder.layer.0.output.LayerNorm'),
+};
+const families = {
+  mpnet: {
+    config: { ...tables, ...sizes, relative_attention_num_buckets: 32 },
+    tensors: {
+      ...embeddings,
+      ...feedForward,
+      'encoder.relative_attention_bias.weight': numbers(32, 1),
+      ...['q', 'k', 'v', 'o'].reduce(
+        (all, name) => ({ ...all, ...linear(`encoder.layer.0.attention.attn.${name}`, 32, 32) }),
+        {},
+      ),
+      ...norm('encoder.layer.0.attention.LayerNorm'),
+    },
+  },
+  'xlm-roberta': {
+    config: { ...tables, ...sizes, type_vocab_size: 1, architectures: ['XLMRobertaForSequenceClassification'] },
+    tensors: {
+      ...embeddings,
+      ...feedForward,
+      'embeddings.token_type_embeddings.weight': numbers(1, 32),
+      ...['self.query', 'self.key', 'self.value', 'output.dense'].reduce(
+        (all, name) => ({ ...all, ...linear(`encoder.layer.0.attention.${name}`, 32, 32) }),
+        {},
+      ),
+      ...norm('encoder.layer.0.attention.output.LayerNorm'),
+      ...linear('classifier.dense', 32, 32),
+      ...linear('classifier.out_proj', 32, 1),
+    },
+  },
+  distilbert: {
+    config: { ...tables, dim: 32, n_layers: 1, n_heads: 1, hidden_dim: 32, activation: 'relu' },
+    tensors: {
+      ...embeddings,
+      ...['attention.q_lin', 'attention.k_lin', 'attention.v_lin', 'attention.out_lin', 'ffn.lin1', 'ffn.lin2'].reduce(
+        (all, name) => ({ ...all, ...linear(`transformer.layer.0.${name}`, 32, 32) }),
+        {},
+      ),
+      ...norm('transformer.layer.0.sa_layer_norm'),
+      ...norm('transformer.layer.0.output_layer_norm'),
+    },
+  },
+  modernbert: {
+    config: { ...tables, ...sizes, layer_types: ['full_attention'], local_attention: 4 },
+    tensors: {
+      'embeddings.tok_embeddings.weight': numbers(8, 32),
+      ...norm('embeddings.norm', false),
+      ...norm('final_norm', false),
+      ...norm('layers.0.mlp_norm', false),
+      ...linear('layers.0.attn.Wqkv', 32, 96, false),
+      ...linear('layers.0.attn.Wo', 32, 32, false),
+      ...linear('layers.0.mlp.Wi', 32, 64, false),
+      ...linear('layers.0.mlp.Wo', 32, 32, false),
+    },
+  },
+};
+for (const [type, family] of Object.entries(families)) {
+  const text = JSON.stringify({ model_type: type, ...family.config });
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(text.length);
+  const tensors = Object.entries(family.tensors).map(([name, tensor]) => ({ name, ...tensor }));
+  seed('safetensors', type, Buffer.concat([length, Buffer.from(text), safetensors(tensors, { format: 'pt' })]));
+  seed('json', `config-${type}`, text);
+}
 seed(
   'json',
   'header',
@@ -49,7 +140,7 @@ seed(
 seed('json', 'values', '[1,-2.5e-1,true,false,null,"a\\n\\ud83d\\ude00\\"",{},[[]],{"a":{"b":0}}]');
 
 // Every style of graph as it is, and with a few changes.
-for (let style = 0; style < 32; style++) {
+for (let style = 0; style < 128; style++) {
   seed('graph', `style-${style}`, Buffer.of(style));
   const changes = Array.from({ length: 40 }, (_, i) => (style * 37 + i * 101) % 251);
   seed('graph', `changed-${style}`, Buffer.of(style, ...changes));

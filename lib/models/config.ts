@@ -35,7 +35,9 @@ export async function readModelConfig(path: string): Promise<ModelConfig> {
   }
   const hiddenSize = positiveInteger(path, raw, hiddenSizeKeys);
   const maxPositionEmbeddings = positiveInteger(path, raw, positionKeys);
-  const offset = offsetPositions.has(modelType) ? (typeof raw.pad_token_id === 'number' ? raw.pad_token_id : 1) + 1 : 0;
+  // MPNet's padding is token 1 in transformers, whatever the file says.
+  const padding = modelType !== 'mpnet' && typeof raw.pad_token_id === 'number' ? raw.pad_token_id : 1;
+  const offset = offsetPositions.has(modelType) ? padding + 1 : 0;
   const vocabSize = raw.vocab_size;
   return {
     modelType,

@@ -26,30 +26,46 @@ inline void use(const Tensor& tensor) {
   expect(refused, "an element behind the last one was read");
 }
 
+inline void use_if_any(const Tensor& tensor) {
+  if (tensor.elements > 0) use(tensor);
+}
+
 inline void use(const Linear& layer) {
   use(layer.weight);
-  use(layer.bias);
+  use_if_any(layer.bias);
 }
 
 inline void use(const LayerNorm& layer) {
   use(layer.gamma);
-  use(layer.beta);
+  use_if_any(layer.beta);
 }
 
 // Throws Error where the model is refused.
 inline void use(const EncoderWeights& weights) {
   check_encoder_config(weights.config, "model");
   check_encoder_weights(weights, "model");
-  expect(weights.config.vocabulary > 0 && weights.config.positions > 0 && weights.config.token_types > 0,
-         "a table without a row passed the checks");
-  expect(weights.token_types.elements >= weights.config.hidden, "row 0 of the token types is not there");
-  for (const Tensor* table : {&weights.words, &weights.positions, &weights.token_types}) use(*table);
+  const EncoderConfig& config = weights.config;
+  expect(config.vocabulary > 0 && config.positions > 0, "a table without a row passed the checks");
+  expect(config.token_types == 0 || weights.token_types.elements >= config.hidden,
+         "row 0 of the token types is not there");
+  expect(config.attention.empty() || config.attention.size() == weights.layers.size(),
+         "layers do not know what they attend to");
+  use(weights.words);
+  for (const Tensor* table : {&weights.positions, &weights.token_types, &weights.relative_bias.table})
+    use_if_any(*table);
   use(weights.embedding_norm);
+  if (weights.final_norm.gamma.elements > 0) use(weights.final_norm);
+  if (weights.head) {
+    use(weights.head->dense);
+    use(weights.head->classifier);
+    if (weights.head->norm.gamma.elements > 0) use(weights.head->norm);
+  }
   for (const EncoderLayer& layer : weights.layers) {
     for (const Linear* part :
          {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.up, &layer.down})
       use(*part);
-    use(layer.attention_norm);
+    if (config.gated) use(layer.gate);
+    if (layer.attention_norm.gamma.elements > 0) use(layer.attention_norm);
     use(layer.output_norm);
   }
 }

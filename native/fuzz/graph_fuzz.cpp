@@ -170,7 +170,9 @@ GraphToWrite graph_of(uint8_t style) {
                                                             .tanh_gelu = (style & 2) != 0,
                                                             .gelu_operator = (style & 4) != 0,
                                                             .scaled_dot_product = (style & 8) != 0,
-                                                            .quarter_reshape = (style & 16) != 0})
+                                                            .quarter_reshape = (style & 16) != 0,
+                                                            .index_mask = (style & 32) != 0,
+                                                            .padded_positions = (style & 64) != 0})
                                                .graph());
   return *graph;
 }

@@ -76,7 +76,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     write(parse_json(text, "text"), once);
     write(parse_json(once, "what was written"), again);
     fuzz::expect(once == again, "what was read, written and read again is not the same");
-    check_encoder_config(parse_encoder_config(text, "config.json"), "config.json");
+    check_encoder_config(parse_encoder_config(text, "config.json").encoder, "config.json");
   } catch (const Error& error) {
     fuzz::expect_refusal(error);
   }

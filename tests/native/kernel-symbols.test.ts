@@ -18,7 +18,7 @@ function kernelNames(): string[] {
   return ['contract.hpp', 'encoder_contract.hpp'].flatMap((file) => {
     const contract = readFileSync(join(root, 'native', 'src', 'kernels', file), 'utf8');
     const table = /struct (?:Encoder)?Table \{([^}]*)\}/.exec(contract)?.[1] ?? '';
-    return [...table.matchAll(/\*\s*(\w+);/g)].map((match) => match[1] ?? '');
+    return [...table.matchAll(/\*\s*(\w+)(?: = nullptr)?;/g)].map((match) => match[1] ?? '');
   });
 }
 const tableNames = ['table', 'encoder_table'];

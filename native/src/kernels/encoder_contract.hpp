@@ -46,11 +46,12 @@ struct Operand {
 };
 
 // What becomes of x W + b. Outputs are row-major; column c of the layer is column c of the output.
-enum class Activation : uint8_t { kNone, kGeluErf, kGeluTanh };  // at most 1e-6 off, absolute
+enum class Activation : uint8_t { kNone, kGeluErf, kGeluTanh, kSilu, kRelu };  // at most 1e-6 off, absolute
 enum class ResultKind : uint8_t {
-  kF32,     // stored
-  kAddF32,  // added to what is there: the residual
-  kBf16,    // rounded to nearest even; subnormals may become 0
+  kF32,       // stored
+  kAddF32,    // added to what is there: the residual
+  kBf16,      // rounded to nearest even; subnormals may become 0
+  kTimesF32,  // what is there is multiplied by it: a gate
 };
 struct Result {
   void* data;
@@ -88,6 +89,11 @@ struct AttentionHead {
   size_t head_size;
   void* out;
   size_t out_stride;
+  // Null, or bias[j - i] is added to the score of query i and key j (times log2 e, as they are); 32 more
+  // behind the last may be read.
+  const float* bias = nullptr;
+  // Query i sees keys i - reach to i + reach alone. What a block of queries costs is then bounded.
+  size_t reach = SIZE_MAX;
 };
 using AttentionScratch = size_t(size_t tokens, size_t head_size) noexcept;  // bytes
 using Attend = void(const AttentionHead& head, void* scratch) noexcept;
@@ -118,6 +124,15 @@ using EmbedF32 = void(const int32_t* ids, size_t tokens, const float* words, con
 using EmbedBf16 = void(const int32_t* ids, size_t tokens, const uint16_t* words, const float* positions,
                        size_t dims, float* x, size_t stride) noexcept;
 
+// Turns heads in place: of each row, for each of `heads` heads beside each other, d < head_size / 2 and the
+// angle whose cosine is turns[d] and whose sine is turns[head_size / 2 + d],
+//   x[d], x[d + head_size / 2] = x[d] cos - x[d + head_size / 2] sin, x[d + head_size / 2] cos + x[d] sin
+// turns: [rows, head_size].
+using TurnHeadsF32 = void(float* x, size_t stride, size_t rows, size_t heads, size_t head_size,
+                          const float* turns) noexcept;
+using TurnHeadsBf16 = void(uint16_t* x, size_t stride, size_t rows, size_t heads, size_t head_size,
+                           const float* turns) noexcept;
+
 // What one instruction set has; null where it has no version of its own. The members of one line belong
 // together (they share a layout) and are null together.
 struct EncoderTable {
@@ -140,6 +155,8 @@ struct EncoderTable {
   QuantizeU8* quantize_u8;
   EmbedF32* embed_f32;
   EmbedBf16* embed_bf16;
+  TurnHeadsF32* turn_heads_f32 = nullptr;
+  TurnHeadsBf16* turn_heads_bf16 = nullptr;
 };
 
 }  // namespace gteway::kernels

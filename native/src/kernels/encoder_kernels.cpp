@@ -35,6 +35,8 @@ constexpr Group kGroups[] = {
     group<&T::quantize_u8>("quantize_u8"),
     group<&T::embed_f32>("embed_f32"),
     group<&T::embed_bf16>("embed_bf16"),
+    group<&T::turn_heads_f32>("turn_heads_f32"),
+    group<&T::turn_heads_bf16>("turn_heads_bf16"),
 };
 
 bool usable(const Implementation& implementation) {

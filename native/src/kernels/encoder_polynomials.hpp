@@ -19,6 +19,8 @@ constexpr float kBumpPolynomial[] = {0x1.5d7e32p-7F, -0x1.2af4b2p-4F, 0x1.ae1a6p
                                      0x1.22642ep-2F, -0x1.b7178cp-2F, 0x1.b04fb8p-5F,  0x1.98efb8p-3F,
                                      -0x1.54b75p-4F, -0x1.27fba2p-5F, 0x1.593a62p-6F};
 
+constexpr float kLog2E = 1.4426950409F;
+
 // gelu_tanh(x) = x / (1 + 2^(-x (kTanhLinear + kTanhCubic x²))): 2 sqrt(2 / pi) log2 e, and 0.044715 times
 // it.
 constexpr float kTanhLinear = 2.3022081966F;

@@ -70,4 +70,13 @@ void Tensor::read(size_t first, size_t count, float* out) const {
   }
 }
 
+Tensor Tensor::part(size_t first, size_t count) const {
+  Tensor part = *this;
+  const size_t bytes = first * element_bytes(type);
+  part.elements = count;
+  if (data != nullptr) part.data += bytes;
+  part.offset += bytes;
+  return part;
+}
+
 }  // namespace gteway

@@ -23,6 +23,9 @@ struct Tensor {
   // out[i] = element first + i, widened to float32 (exactly). Throws Error{kModelInvalid} where the tensor
   // has no such elements, and what File::read throws.
   void read(size_t first, size_t count, float* out) const;
+
+  // Elements [first, first + count), which it has.
+  Tensor part(size_t first, size_t count) const;
 };
 
 }  // namespace gteway

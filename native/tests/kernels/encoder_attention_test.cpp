@@ -52,12 +52,22 @@ struct Sequence {
   void run(const EncoderTable& table) {
     const Kernel<T> kernel(table);
     Matrix<uint8_t> scratch(1, kernel.scratch(tokens, head_size), 0);
-    kernel.attend({q(0), k(0), v(0), qkv.stride(), tokens, head_size, y(0), out.stride()}, scratch.data());
+    AttentionHead head{q(0), k(0), v(0), qkv.stride(), tokens, head_size, y(0), out.stride()};
+    head.reach = reach;
+    if (!bias.empty()) head.bias = bias.data() + tokens - 1;
+    kernel.attend(head, scratch.data());
     CHECK(out.intact(head_size, head_size));
     CHECK(scratch.intact());
   }
+  // A bias for each distance, ending where kernels may read to.
+  void add_bias(uint32_t seed) {
+    bias.resize(2 * tokens - 1 + 32, kNan);
+    fill_normal(bias.data(), 2 * tokens - 1, seed, 3);
+  }
   size_t tokens, head_size;
   Matrix<T> qkv, out;
+  size_t reach = SIZE_MAX;
+  std::vector<float> bias;
 };
 
 // The softmax-weighted mean of the values in float64.
@@ -66,6 +76,11 @@ std::vector<double> truth(Sequence<T>& s, size_t query) {
   std::vector<double> scores(s.tokens), out(s.head_size);
   double largest = -INFINITY, total = 0;
   for (size_t j = 0; j < s.tokens; ++j) {
+    if ((j < query ? query - j : j - query) > s.reach) {
+      scores[j] = -INFINITY;
+      continue;
+    }
+    if (!s.bias.empty()) scores[j] = s.bias[s.tokens - 1 + j - query];
     for (size_t d = 0; d < s.head_size; ++d)
       scores[j] += static_cast<double>(widen(s.q(query)[d])) * widen(s.k(j)[d]);
     largest = std::max(largest, scores[j]);
@@ -78,8 +93,10 @@ std::vector<double> truth(Sequence<T>& s, size_t query) {
 
 template <class T>
 void check_attention(const EncoderTable& table, size_t tokens, size_t head_size, float sharpness,
-                     double tolerance) {
+                     double tolerance, size_t reach = SIZE_MAX, bool has_bias = false) {
   Sequence<T> s(tokens, head_size, static_cast<uint32_t>(tokens * 64 + head_size), sharpness);
+  s.reach = reach;
+  if (has_bias) s.add_bias(static_cast<uint32_t>(tokens));
   s.run(table);
   double largest = 0;
   for (size_t j = 0; j < tokens; ++j)
@@ -101,6 +118,16 @@ void check_lengths(const EncoderTable& table, double tolerance) {
     for (const size_t tokens : {size_t{3}, size_t{33}, size_t{70}})
       check_attention<T>(table, tokens, head_size, 100, tolerance * 20);
   }
+}
+
+template <class T>
+void check_places(const EncoderTable& table, double tolerance) {
+  for (const size_t head_size : {size_t{32}, size_t{64}})
+    for (const size_t tokens : {1, 2, 15, 16, 17, 31, 32, 33, 47, 64, 65, 130, 257}) {
+      check_attention<T>(table, tokens, head_size, 1, tolerance, SIZE_MAX, true);
+      for (const size_t reach : {0, 1, 7, 16, 31, 32, 33, 64, 129, 500})
+        check_attention<T>(table, tokens, head_size, 1, tolerance, reach, reach % 2 == 1);
+    }
 }
 
 template <class T>
@@ -136,6 +163,12 @@ ENCODER_TEST("attention_f32 is the softmax-weighted mean of the values") {
 }
 ENCODER_TEST("attention_bf16 is the softmax-weighted mean of the values") {
   check_lengths<uint16_t>(kernels, kAttentionErrorBf16);
+}
+ENCODER_TEST("attention_f32: biases by distance, and keys out of reach are not seen") {
+  check_places<float>(kernels, kAttentionError);
+}
+ENCODER_TEST("attention_bf16: biases by distance, and keys out of reach are not seen") {
+  check_places<uint16_t>(kernels, kAttentionErrorBf16);
 }
 ENCODER_TEST("attention_f32 takes any scores") { check_hostile_scores<float>(kernels); }
 ENCODER_TEST("attention_bf16 takes any scores") { check_hostile_scores<uint16_t>(kernels); }

@@ -6,6 +6,25 @@ using namespace gteway::kernels;
 
 namespace {
 
+constexpr Activation kActivations[] = {Activation::kNone, Activation::kGeluErf, Activation::kGeluTanh,
+                                       Activation::kSilu, Activation::kRelu};
+
+double truth_of(Activation activation, double x) {
+  switch (activation) {
+    case Activation::kNone:
+      return x;
+    case Activation::kGeluErf:
+      return 0.5 * x * (1 + std::erf(x / std::sqrt(2.0)));
+    case Activation::kGeluTanh:
+      return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x)));
+    case Activation::kSilu:
+      return x / (1 + std::exp(-x));
+    case Activation::kRelu:
+      return x < 0 ? 0 : x;
+  }
+  return x;
+}
+
 struct Product {
   PackedBytes* packed_bytes;
   PackLinear* pack;
@@ -110,7 +129,7 @@ void check_close(float y, float expected, double tolerance, size_t rows, const L
 // Columns [first, first + columns) of every kind of result, against the scalar kernel.
 void check_results(Layer& layer, Input& x, size_t first, size_t columns) {
   const size_t rows = x.rows;
-  for (const Activation activation : {Activation::kNone, Activation::kGeluErf, Activation::kGeluTanh}) {
+  for (const Activation activation : kActivations) {
     const double slope = activation == Activation::kNone ? 1 : kGeluSlope;
     const double gelu = activation == Activation::kNone ? 0 : kGeluError;
     Matrix<float> y(rows, layer.shape.out), expected(rows, layer.shape.out);
@@ -128,6 +147,12 @@ void check_results(Layer& layer, Input& x, size_t first, size_t columns) {
     layer.tested.multiply(layer.shape, layer.packed.data(), x.operand, rows, first, columns,
                           result(added, ResultKind::kAddF32));
     CHECK(added.intact(first, columns));
+    Matrix<float> gated(rows, layer.shape.out);
+    for (size_t r = 0; r < rows; ++r)
+      for (size_t c = first; c < first + columns; ++c) gated.row(r)[c] = -3;
+    layer.tested.multiply(layer.shape, layer.packed.data(), x.operand, rows, first, columns,
+                          result(gated, ResultKind::kTimesF32));
+    CHECK(gated.intact(first, columns));
     Matrix<uint16_t> halves(rows, layer.shape.out);
     layer.tested.multiply(layer.shape, layer.packed.data(), x.operand, rows, first, columns,
                           result(halves, ResultKind::kBf16));
@@ -138,6 +163,7 @@ void check_results(Layer& layer, Input& x, size_t first, size_t columns) {
         const double tolerance = slope * kSumError * magnitude(layer, x, r, c) + gelu;
         check_close(y.row(r)[c], want, tolerance, rows, layer.shape, r, c);
         CHECK_EQ(added.row(r)[c], 0.25F + y.row(r)[c]);
+        CHECK_EQ(gated.row(r)[c], -3 * y.row(r)[c]);
         if (std::fabs(y.row(r)[c]) > 1e-30F) CHECK_EQ(halves.row(r)[c], to_bf16(y.row(r)[c]));
       }
   }
@@ -200,7 +226,7 @@ void check_nan(Kind kind, const EncoderTable& table, const EncoderTable& scalar)
   }
   layer.weight[33 * 64 + 5] = kNan;
   layer.tested.pack(layer.shape, layer.weight.data(), layer.bias.data(), 0, 64, layer.packed.data());
-  for (const Activation activation : {Activation::kNone, Activation::kGeluErf, Activation::kGeluTanh}) {
+  for (const Activation activation : kActivations) {
     Matrix<float> y(20, 64);
     layer.tested.multiply(layer.shape, layer.packed.data(), operand, 20, 0, 64,
                           {y.data(), y.stride(), ResultKind::kF32, activation});
@@ -229,7 +255,7 @@ ENCODER_TEST("linear_f32: NaN stays in its row and column") { check_nan(Kind::kF
 ENCODER_TEST("linear_bf16: NaN stays in its row and column") { check_nan(Kind::kBf16, kernels, scalar); }
 ENCODER_TEST("linear_int8: NaN stays in its row and column") { check_nan(Kind::kInt8, kernels, scalar); }
 
-ENCODER_TEST("linear_f32: both GELUs over their whole range") {
+ENCODER_TEST("linear_f32: every activation over its whole range") {
   // in = out = 32, W the identity: y = gelu(x).
   const LinearShape shape{32, 32, 0};
   std::vector<float> identity(32 * 32), bias(32);
@@ -241,15 +267,12 @@ ENCODER_TEST("linear_f32: both GELUs over their whole range") {
     x.row(i / 32)[i % 32] = (static_cast<float>(i) - 16000) / 1600;  // -10 to 10
   const float far[] = {-1e30F, -1000, -37.5F, 37.5F, 1000, 1e30F};
   std::copy(std::begin(far), std::end(far), x.row(0));
-  for (const bool is_tanh : {false, true}) {
-    kernels.linear_f32(
-        shape, packed.data(), {x.data(), x.stride(), nullptr}, 1000, 0, 32,
-        {y.data(), y.stride(), ResultKind::kF32, is_tanh ? Activation::kGeluTanh : Activation::kGeluErf});
+  for (const Activation activation : kActivations) {
+    kernels.linear_f32(shape, packed.data(), {x.data(), x.stride(), nullptr}, 1000, 0, 32,
+                       {y.data(), y.stride(), ResultKind::kF32, activation});
     for (size_t i = 0; i < 32000; ++i) {
       const double v = x.row(i / 32)[i % 32];
-      const double gate = is_tanh ? std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v))
-                                  : std::erf(v / std::sqrt(2.0));
-      const double want = 0.5 * v * (1 + gate);
+      const double want = truth_of(activation, v);
       CHECK_NEAR(y.row(i / 32)[i % 32], want, kGeluError + std::fabs(want) * 0x1p-22);
     }
   }

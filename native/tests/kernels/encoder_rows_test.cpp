@@ -129,3 +129,35 @@ ENCODER_TEST("embed adds the row of a word to that of its position") {
       }
   }
 }
+
+ENCODER_TEST("turn_heads turns dimensions d and d + half of every head, and is scalar's") {
+  for (const size_t head_size : {size_t{32}, size_t{64}})
+    for (const size_t rows : {size_t{0}, size_t{1}, size_t{7}}) {
+      const size_t heads = 3, columns = heads * head_size;
+      std::vector<float> turns(rows * head_size);
+      for (size_t i = 0; i < turns.size(); ++i)
+        turns[i] = i % head_size < head_size / 2
+                       ? std::cos(static_cast<float>(i))
+                       : std::sin(static_cast<float>(i) - 0.5F * static_cast<float>(head_size));
+      Matrix<float> x(rows, columns), y(rows, columns);
+      x.fill(3);
+      y.fill(3);
+      kernels.turn_heads_f32(y.data(), y.stride(), rows, heads, head_size, turns.data());
+      CHECK(y.intact());
+      Matrix<uint16_t> halves(rows, columns), expected(rows, columns);
+      for (size_t r = 0; r < rows; ++r)
+        for (size_t c = 0; c < columns; ++c) halves.row(r)[c] = expected.row(r)[c] = to_bf16(x.row(r)[c]);
+      kernels.turn_heads_bf16(halves.data(), halves.stride(), rows, heads, head_size, turns.data());
+      scalar.turn_heads_bf16(expected.data(), expected.stride(), rows, heads, head_size, turns.data());
+      CHECK(halves.intact());
+      for (size_t r = 0; r < rows; ++r)
+        for (size_t c = 0; c < columns; ++c) {
+          const size_t half = head_size / 2, d = c % half, other = c % head_size < half ? c + half : c - half;
+          const double cosine = turns[r * head_size + d], sine = turns[r * head_size + half + d];
+          const double sign = c % head_size < half ? -1 : 1;
+          CHECK_NEAR(y.row(r)[c], x.row(r)[c] * cosine + sign * x.row(r)[other] * sine, 1e-6);
+          CHECK_NEAR(from_bf16(halves.row(r)[c]), from_bf16(expected.row(r)[c]),
+                     0x1p-7 * std::fabs(from_bf16(expected.row(r)[c])) + 1e-6);
+        }
+    }
+}

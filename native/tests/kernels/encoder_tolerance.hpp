@@ -7,7 +7,7 @@ namespace gteway::test {
 // n × 2^-24 at most; a random walk, which is what is seen, by sqrt(n) × 2^-24. n ≤ 4096 here.
 inline constexpr double kSumError = 64 * 0x1p-24;
 
-// GELU, absolute, as the contract has it; its slope is 1.13 at most.
+// GELU, SiLU and ReLU, absolute, as the contract has it; their slope is 1.13 at most.
 inline constexpr double kGeluError = 1e-6;
 inline constexpr double kGeluSlope = 1.13;
 

@@ -17,6 +17,8 @@ struct BertStyle {
   bool gelu_operator = false;       // operator set 20
   bool scaled_dot_product = false;  // torch's: √scale on queries and keys, the mask made by Where
   bool quarter_reshape = false;     // new shapes as constants with 0 and -1
+  bool index_mask = false;          // transformers 5's: the mask looked up by row × tokens + token
+  bool padded_positions = false;    // RoBERTa's, whose padding is token 3
 };
 
 class BertGraph {
@@ -29,7 +31,9 @@ class BertGraph {
     for (const char* name : {"input_ids", "attention_mask", "token_type_ids"})
       graph_.inputs.push_back({name, 7, {-1, -1}});
     axes_last_ = graph_.add(integers("last", {1}, {-1}));
-    const std::string mask = style.scaled_dot_product ? where_mask() : plain_mask();
+    const std::string mask = style.index_mask           ? index_mask()
+                             : style.scaled_dot_product ? where_mask()
+                                                        : plain_mask();
     std::string hidden = embeddings();
     for (int64_t i = 0; i < kLayers; ++i) hidden = layer("layer" + std::to_string(i), hidden, mask);
     graph_.add("last_hidden_state", "Identity", {hidden});
@@ -73,6 +77,64 @@ class BertGraph {
                       {hides, graph_.number("mask/lowest", std::numeric_limits<float>::lowest()), padding});
   }
 
+  // transformers.masking_utils, which asks for the mask by coordinates
+  std::string index_mask() {
+    const auto axes = [&](const std::string& name, std::vector<int64_t> list) {
+      return graph_.add(integers(name, {static_cast<int64_t>(list.size())}, list));
+    };
+    const auto counted = [&](const std::string& at, int64_t dimension_of_ids, std::vector<int64_t> around) {
+      const std::string shape = graph_.add(at + "/shape", "Shape", {"input_ids"});
+      const std::string size = graph_.add(
+          at + "/size", "Gather", {shape, graph_.add(integers(at + "/index", {}, {dimension_of_ids}))},
+          {{"axis", int64_t{0}}});
+      const std::string range = graph_.add(
+          at + "/range", "Range",
+          {graph_.add(integers(at + "/zero", {}, {0})), size, graph_.add(integers(at + "/one", {}, {1}))});
+      return graph_.add(at, "Unsqueeze", {range, axes(at + "/around", std::move(around))});
+    };
+    const std::string rows = counted("mask/rows", 0, {1, 2, 3}), keys = counted("mask/keys", 1, {0, 1, 2});
+    TensorToWrite yes = integers("", {1}, {});
+    yes.type = 9;
+    yes.raw = Bytes(1, '\1');
+    const std::string all = graph_.add("mask/all", "ConstantOfShape",
+                                       {graph_.add(integers("mask/no_dims", {0}, {}))}, {{"value", yes}});
+    const std::string known =
+        graph_.add("mask/known", "GreaterOrEqual", {keys, graph_.add(integers("mask/least", {}, {0}))});
+    const std::string truth = graph_.add("mask/truth", "And", {all, known});
+    const std::string real = graph_.add("mask/cast", "Cast", {"attention_mask"}, {{"to", int64_t{9}}});
+    const std::string flat = graph_.add("mask/flat", "Flatten", {real}, {{"axis", int64_t{2}}});
+    const std::string before =
+        graph_.add("mask/before", "Mul", {rows, dimension("mask/tokens", "attention_mask", 1)});
+    const std::string places = graph_.add("mask/places", "Add", {keys, before});
+    const std::string found = graph_.add("mask/found", "Gather", {flat, places}, {{"axis", int64_t{0}}});
+    const std::string line = graph_.add("mask/line", "Reshape", {found, axes("mask/open", {-1})});
+    const std::string back =
+        graph_.add("mask/back", "Reshape", {line, graph_.add("mask/places/shape", "Shape", {places})});
+    const std::string both = graph_.add("mask/both", "And", {truth, back});
+    const std::string target =
+        graph_.add("mask/target", "Concat",
+                   {dimension("mask/batch", "input_ids", 0), axes("mask/one_head", {1}),
+                    dimension("mask/queries", "input_ids", 1), dimension("mask/width", "input_ids", 1)},
+                   {{"axis", int64_t{0}}});
+    const std::string wide = graph_.add("mask/wide", "Expand", {both, target});
+    return graph_.add("mask", "Where",
+                      {wide, graph_.number("mask/none", 0),
+                       graph_.number("mask/lowest", std::numeric_limits<float>::lowest())});
+  }
+
+  // RobertaEmbeddings.create_position_ids_from_input_ids
+  std::string padded_positions() {
+    const std::string padding = graph_.add(integers("positions/padding", {}, {3}));
+    const std::string is = graph_.add("positions/is", "Equal", {"input_ids", padding});
+    const std::string is_not = graph_.add("positions/not", "Not", {is});
+    const std::string ones = graph_.add("positions/ones", "Cast", {is_not}, {{"to", int64_t{6}}});
+    const std::string counted =
+        graph_.add("positions/counted", "CumSum", {ones, graph_.add(integers("positions/along", {}, {1}))});
+    const std::string own = graph_.add("positions/own", "Mul", {counted, ones});
+    const std::string wide = graph_.add("positions/wide", "Cast", {own}, {{"to", int64_t{7}}});
+    return graph_.add("positions", "Add", {wide, padding});
+  }
+
   // The size of one dimension, as a list of one.
   std::string dimension(const std::string& at, const std::string& of, int64_t axis) {
     const std::string shape = graph_.add(at + "/shape", "Shape", {of});
@@ -93,11 +155,14 @@ class BertGraph {
   std::string embeddings() {
     std::vector<int64_t> counting(kPositions);
     for (size_t i = 0; i < counting.size(); ++i) counting[i] = static_cast<int64_t>(i);
-    const std::string all = graph_.add(integers("positions/all", {1, kPositions}, counting));
-    const std::string positions = graph_.add(
-        "positions", "Slice",
-        {all, graph_.add(integers("positions/start", {1}, {0})), dimension("positions/end", "input_ids", 1),
-         graph_.add(integers("positions/axis", {1}, {1})), graph_.add(integers("positions/step", {1}, {1}))});
+    const std::string positions = style_.padded_positions ? padded_positions() : [&] {
+      const std::string all = graph_.add(integers("positions/all", {1, kPositions}, counting));
+      return graph_.add(
+          "positions", "Slice",
+          {all, graph_.add(integers("positions/start", {1}, {0})), dimension("positions/end", "input_ids", 1),
+           graph_.add(integers("positions/axis", {1}, {1})),
+           graph_.add(integers("positions/step", {1}, {1}))});
+    }();
     const std::string words =
         graph_.add("words", "Gather", {weight("words/table", {kVocabulary, kHidden}), "input_ids"},
                    {{"axis", int64_t{0}}});

@@ -94,6 +94,7 @@ struct NamedStyle {
       {"Gelu by tanh", {.tanh_gelu = true, .gelu_operator = true}},
       {"scaled_dot_product_attention", {.scaled_dot_product = true}},
       {"constant shapes", {.quarter_reshape = true}},
+      {"a mask looked up by places", {.index_mask = true}},
   };
   for (const auto& [name, style] : styles)
     test::add(std::string("onnx encoder: the weights of a BERT written with ") + name, [style = style] {
@@ -103,6 +104,43 @@ struct NamedStyle {
     });
   return true;
 }();
+
+TEST("onnx encoder: RoBERTa's positions begin behind that of the padding") {
+  for (const bool index_mask : {false, true}) {
+    BertGraph bert({.index_mask = index_mask, .padded_positions = true});
+    const EncoderWeights weights = read(bert.graph());
+    CHECK(weights.config.padding_id == 3);
+    CHECK_EQ(weights.config.positions, 12u);
+    CHECK_EQ(values(weights.positions), stored(bert.graph(), "places/table"));
+  }
+}
+
+TEST("onnx encoder: a linear layer may have no bias, a LayerNormalization no beta") {
+  BertGraph bert({.layer_norm_operator = true});
+  GraphToWrite& graph = bert.graph();
+  graph.node("layer0/down").op = "Identity";
+  graph.node("layer0/down").inputs = {"layer0/down/product"};
+  graph.node("layer1/output").inputs.pop_back();
+  const EncoderWeights weights = read(graph);
+  CHECK_EQ(weights.layers[0].down.bias.elements, 0u);
+  CHECK_EQ(weights.layers[1].output_norm.beta.elements, 0u);
+  CHECK_EQ(values(weights.layers[1].output_norm.gamma), stored(graph, "layer1/output/gamma"));
+}
+
+TEST("onnx encoder: without an input for them, tokens have the first type alone") {
+  BertGraph bert;
+  GraphToWrite& graph = bert.graph();
+  graph.inputs.pop_back();
+  graph.node("types").inputs[1] = "zeros";
+  graph.nodes.insert(graph.nodes.begin(), {{"zeros/shape", "Shape", {"input_ids"}, {"zeros/shape"}, {}, ""},
+                                           {"zeros",
+                                            "ConstantOfShape",
+                                            {"zeros/shape"},
+                                            {"zeros"},
+                                            {{"value", test::integers("", {1}, {0})}},
+                                            ""}});
+  CHECK_EQ(read(graph).config.token_types, 1u);
+}
 
 TEST("onnx encoder: a branch that the token vectors do not depend on, such as a pooler, is ignored") {
   BertGraph bert;
@@ -160,7 +198,7 @@ const std::vector<Spoiled>& spoiled() {
        [](G& g) {
          g.insert_behind("layer0/up", {"relu", "Relu", {"layer0/up"}, {}, {}, ""});
        },
-       "(Relu)"},
+       "not taken of a linear layer"},
       {"no activation", [](G& g) { g.node("layer1/down/product").inputs[0] = "layer1/up"; }, "no GELU"},
       {"GELU of another constant", [](G& g) { set_float(g, "layer0/gelu/root", 1.702F); }, "erf is of"},
       {"GELU without its half", [](G& g) { set_float(g, "layer0/gelu/half", 0.25F); }, "no GELU"},
@@ -299,7 +337,7 @@ const std::vector<Spoiled>& spoiled() {
          g.node("embeddings/norm/mean").inputs[0] = "embeddings/typed";
          g.node("embeddings/norm/centred").inputs[0] = "embeddings/typed";
        },
-       "not the sum of words, positions and token types"},
+       "nothing of positions"},
       {"words twice",
        [](G& g) {
          g.node("types").inputs = {"words/table", "input_ids"};
@@ -323,12 +361,33 @@ const std::vector<Spoiled>& spoiled() {
        [](G& g) { g.node("last_hidden_state").inputs[0] = "layer1/middle"; }, "no GELU"},
       {"the embeddings as the output",
        [](G& g) { g.node("last_hidden_state").inputs[0] = "embeddings/norm"; }, "no layer"},
-      {"a linear layer without bias",
+      {"a mask looked up in another row",
+       [](G& g) { g.node("mask/before").inputs[0] = "mask/keys"; },
+       "two coordinates",
+       {.index_mask = true}},
+      {"a mask looked up by rows of another length",
+       [](G& g) { g.node("mask/before").inputs[1] = "mask/batch"; },
+       "mask",
+       {.index_mask = true}},
+      {"a mask with a causal part",
+       [](G& g) { set_integer(g, "mask/least", 0, 1); },
+       "not the same",
+       {.index_mask = true}},
+      {"a mask that hides tokens and shows padding",
+       [](G& g) { std::swap(g.node("mask").inputs[1], g.node("mask").inputs[2]); },
+       "mask",
+       {.index_mask = true}},
+      {"positions behind another token's than the padding's",
        [](G& g) {
-         g.node("layer0/down").op = "Identity";
-         g.node("layer0/down").inputs = {"layer0/down/product"};
+         g.add(test::integers("other", {}, {4}));
+         g.node("positions").inputs[1] = "other";
        },
-       "layer0/sum"},
+       "'positions' (Add)",
+       {.padded_positions = true}},
+      {"positions that count the padding",
+       [](G& g) { g.node("positions/counted").inputs[0] = "attention_mask"; },
+       "counts something else",
+       {.padded_positions = true}},
       {"a bias for every token",
        [](G& g) {
          g.initializer("layer0/down/bias").dims = {1, 64};

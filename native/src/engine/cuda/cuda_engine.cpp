@@ -261,6 +261,10 @@ class CudaEngine final : public Engine {
 
 std::unique_ptr<Engine> make_cuda_encoder(const EncoderWeights& weights, const GtewayCudaApi& api,
                                           const CudaOptions& options, const StopFlag& stop) {
+  if (!is_bert(weights))
+    throw Error(ErrorCode::kModelUnsupported,
+                "the CUDA encoder computes BERT's layers alone; this model has others, which the encoder for "
+                "CPUs computes");
   return std::make_unique<CudaEngine>(weights, api, options, stop);
 }
 

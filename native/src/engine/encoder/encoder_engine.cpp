@@ -9,6 +9,7 @@
 
 #include "base/error.hpp"
 #include "engine/encoder/forward.hpp"
+#include "engine/encoder/score.hpp"
 
 namespace gteway {
 namespace {
@@ -31,7 +32,8 @@ class EncoderEngine final : public Engine {
               .device = "cpu",
               .dtype = packed_->dtype,
               .dimensions = packed_->config.hidden,
-              .isa = isa_of(packed_->dtype)},
+              .isa = isa_of(packed_->dtype),
+              .labels = packed_->head ? packed_->head->labels : 0},
         cost_{.padded = false,
               .max_batch_tokens = options.max_batch_tokens > 0 ? options.max_batch_tokens : kBatchTokens},
         crew_(std::max<size_t>(options.threads, 1) - 1) {}
@@ -44,7 +46,7 @@ class EncoderEngine final : public Engine {
     if (terminated_) throw Error(ErrorCode::kAborted, "the session is closing");
     if (batch.size() == 0) return;
     require_rows(info_, pooling);
-    require_one_type(batch, info_);
+    check_types(batch);
     const size_t longest = check(batch, pooling, out.size());
 
     std::unique_lock crew_lock(crew_mutex_, std::defer_lock);
@@ -58,7 +60,8 @@ class EncoderEngine final : public Engine {
       crew->end_shift();
       crew_lock.unlock();
     }
-    if (completed) pool(batch, workspace->x, pooling, normalize, out.data());
+    if (completed && pooling == Pooling::kScore) score(*packed_, batch, workspace->x, out.data());
+    if (completed && pooling != Pooling::kScore) pool(batch, workspace->x, pooling, normalize, out.data());
     give_back(std::move(workspace));
     if (!completed) throw Error(ErrorCode::kAborted, "the session is closing");
   }
@@ -66,6 +69,22 @@ class EncoderEngine final : public Engine {
   void terminate() noexcept override { terminated_ = true; }
 
  private:
+  // Models without token types, or with one alone, were not trained on them: whatever a tokenizer says, they
+  // are not given any. A model of several that only embeds has kept the first.
+  void check_types(const RaggedBatch& batch) const {
+    if (batch.types.empty() || packed_->config.token_types <= 1) return;
+    if (packed_->types == 1) return require_one_type(batch, info_);
+    if (batch.types.size() != batch.tokens())
+      throw Error(ErrorCode::kInvalidArgument, "the batch has " + std::to_string(batch.tokens()) +
+                                                   " tokens and types of " +
+                                                   std::to_string(batch.types.size()));
+    for (const int32_t type : batch.types)
+      if (type < 0 || static_cast<size_t>(type) >= packed_->types)
+        throw Error(ErrorCode::kInvalidArgument, "token type " + std::to_string(type) +
+                                                     " is not below the model's " +
+                                                     std::to_string(packed_->types));
+  }
+
   // The longest sequence's tokens. Throws where the batch is none that this encoder can run.
   size_t check(const RaggedBatch& batch, Pooling pooling, size_t floats) const {
     const EncoderConfig& config = packed_->config;
@@ -89,9 +108,10 @@ class EncoderEngine final : public Engine {
                                                      " is not below the vocabulary of " +
                                                      std::to_string(config.vocabulary));
     const size_t rows = pooling == Pooling::kNone ? batch.tokens() : batch.size();
-    if (floats < rows * config.hidden)
+    const size_t wanted = rows * info_.width(pooling);
+    if (floats < wanted)
       throw Error(ErrorCode::kInvalidArgument, "the output has room for " + std::to_string(floats) +
-                                                   " numbers, and " + std::to_string(rows * config.hidden) +
+                                                   " numbers, and " + std::to_string(wanted) +
                                                    " are asked for");
     return longest;
   }

@@ -43,6 +43,15 @@ void check_encoder(Engine& engine, const EncoderWeights& weights, std::string_vi
   const StopFlag::Callback end_engine(stop, [&engine] { engine.terminate(); });
   const double cosine = least_cosine_to_reference(engine, weights, stop);
   const double least = least_cosine(dtype);
+  // Heads are computed in float32 whatever the encoder is.
+  constexpr double kMostOfHead = 1e-4;
+  const double of_head =
+      weights.head && engine.info().labels > 0 ? largest_error_of_head(engine, weights) : 0;
+  if (!(of_head <= kMostOfHead))
+    throw Error(ErrorCode::kInferenceFailed,
+                "the encoder's logits are not those of the model: the "
+                "self-test's largest error is " +
+                    std::to_string(of_head));
   if (cosine >= least) return;
   throw Error(ErrorCode::kInferenceFailed,
               "the encoder's vectors are not those of the model: in " + std::string(dtype) +

@@ -1,6 +1,9 @@
 #include "engine/encoder/forward.hpp"
 
 #include <algorithm>
+#include <cstring>
+
+#include "kernels/kernels.hpp"
 
 namespace gteway {
 namespace {
@@ -19,6 +22,67 @@ constexpr size_t kRowsPiece = 4;
 // More parts even the shares out, fewer read the rows less often.
 constexpr size_t kPartsPerWorker = 2;
 
+kernels::Activation activation_of(Activation activation) {
+  switch (activation) {
+    case Activation::kGeluErf:
+      return kernels::Activation::kGeluErf;
+    case Activation::kGeluTanh:
+      return kernels::Activation::kGeluTanh;
+    case Activation::kSilu:
+      return kernels::Activation::kSilu;
+    case Activation::kRelu:
+      return kernels::Activation::kRelu;
+    case Activation::kTanh:
+      break;  // of heads alone
+  }
+  return kernels::Activation::kNone;
+}
+
+// Which rows of the position table a sequence's tokens have, from one of its tokens on: runs of rows that
+// follow each other.
+class Places {
+ public:
+  struct Run {
+    size_t tokens;
+    size_t row;  // of the first of them
+  };
+
+  Places(const PackedEncoder& encoder, const RaggedBatch& batch, size_t sequence, size_t from)
+      : encoder_(encoder),
+        ids_(batch.ids.data()),
+        types_(encoder.types > 1 && !batch.types.empty() ? batch.types.data() : nullptr),
+        counted_(from - batch.offsets[sequence]) {
+    if (const auto padding = encoder.config.padding_id)
+      counted_ -= static_cast<size_t>(std::count(ids_ + batch.offsets[sequence], ids_ + from, *padding));
+  }
+
+  Run next(size_t token, size_t end) {
+    size_t table = 0;
+    if (types_ != nullptr) {
+      table = static_cast<size_t>(types_[token]) * encoder_.position_rows;
+      size_t alike = token + 1;
+      while (alike < end && types_[alike] == types_[token]) ++alike;
+      end = alike;
+    }
+    if (!encoder_.config.has_positions) return {1, table};
+    Run run{end - token, table + counted_};
+    if (const auto padding = encoder_.config.padding_id) {
+      const auto row = table + static_cast<size_t>(*padding);
+      if (ids_[token] == *padding) return {1, row};
+      run = {static_cast<size_t>(std::find(ids_ + token, ids_ + end, *padding) - ids_) - token,
+             row + 1 + counted_};
+    }
+    counted_ += run.tokens;
+    return run;
+  }
+
+ private:
+  const PackedEncoder& encoder_;
+  const int32_t* ids_;
+  const int32_t* types_;  // null: all of type 0
+  size_t counted_;        // tokens before that are no padding
+};
+
 class Pass {
  public:
   Pass(const PackedEncoder& encoder, const RaggedBatch& batch, Workspace& workspace, Crew* crew,
@@ -33,27 +97,33 @@ class Pass {
   }
 
   void embed() {
-    const Precision operand = encoder_.layers.empty() ? Precision::kF32 : encoder_.layers[0].qkv.precision;
-    share(tokens_, kRowsPiece, [&](size_t first, size_t end, size_t) {
-      embed_rows(first, end);
-      normalize_rows(encoder_.embedding_norm, operand, first, end);
+    const PackedLayer* const first = encoder_.layers.empty() ? nullptr : &encoder_.layers[0];
+    // The first operand is the embeddings' norm itself, where no other norm comes between.
+    const bool is_operand = first != nullptr && (!is_pre() || first->attention_norm.gamma == nullptr);
+    const Precision operand = is_operand ? first->qkv.precision : Precision::kF32;
+    share(tokens_, kRowsPiece, [&](size_t begin, size_t end, size_t) {
+      embed_rows(begin, end);
+      normalize_rows(at_.x, encoder_.embedding_norm, operand, begin, end);
     });
+    operand_ = operand == Precision::kF32 ? at_.x : at_.operand;
     finish(PhaseTimes::kEmbedding);
   }
 
   void run(const PackedLayer& layer) {
+    if (is_pre() && layer.attention_norm.gamma != nullptr)
+      normalize(layer.attention_norm, layer.qkv.precision);
     const Precision attention = encoder_.attention_precision;
     multiply(
         layer.qkv, operand_of_x(0), tokens_,
         {at_.qkv.data, at_.qkv.stride, attention == Precision::kF32 ? ResultKind::kF32 : ResultKind::kBf16,
          kernels::Activation::kNone});
     finish(PhaseTimes::kQkv);
-    attend();
+    if (layer.turns != nullptr) turn(layer.turns);
+    attend(layer.reach);
     finish(PhaseTimes::kAttention);
     multiply(layer.attention_output, {at_.context.data, at_.context.stride, nullptr}, tokens_, residual(0));
     finish(PhaseTimes::kAttentionOutput);
-    normalize(layer.attention_norm, layer.up.precision);
-    finish(PhaseTimes::kNorm);
+    normalize(is_pre() ? layer.output_norm : layer.attention_norm, layer.up.precision);
 
     const size_t step = crew_ == nullptr ? kInnerRows : tokens_;
     for (size_t row = 0; row < tokens_; row += step) {
@@ -62,16 +132,28 @@ class Pass {
       multiply(layer.down, {at_.inner.data, at_.inner.stride, at_.inner_quantization}, rows, residual(row));
       finish(PhaseTimes::kDown);
     }
-    normalize(layer.output_norm, layer.qkv.precision);
+    if (!is_pre()) normalize(layer.output_norm, layer.qkv.precision);
+  }
+
+  void end() {
+    if (!is_pre()) return;
+    share(tokens_, kRowsPiece, [&](size_t begin, size_t end, size_t) {
+      normalize_rows(at_.x, encoder_.final_norm, Precision::kF32, begin, end);
+    });
     finish(PhaseTimes::kNorm);
   }
 
  private:
+  bool is_pre() const { return encoder_.config.norm_place == NormPlace::kPre; }
+
   float* x(size_t row) const { return reinterpret_cast<float*>(at_.x.row(row)); }
 
-  Operand operand_of_x(size_t row) const {
+  // What the next product reads, and where what is normalised goes.
+  Operand operand_of_x(size_t row) const { return operand_in(operand_, row); }
+  Operand operand_at(size_t row) const { return operand_in(at_.operand, row); }
+  Operand operand_in(const Rows& rows, size_t row) const {
     const size_t groups = (encoder_.config.hidden + group() - 1) / group();
-    return {at_.operand.row(row), at_.operand.stride,
+    return {rows.row(row), rows.stride,
             at_.operand_quantization == nullptr ? nullptr : at_.operand_quantization + row * groups};
   }
   size_t group() const { return std::max<size_t>(encoder_.layers[0].qkv.shape.group, 1); }
@@ -104,40 +186,76 @@ class Pass {
       const size_t begin = std::max<size_t>(first, batch_.offsets[s]);
       const size_t end = std::min<size_t>(last, batch_.offsets[s + 1]);
       if (begin >= end) continue;
-      const float* const positions = encoder_.positions + (begin - batch_.offsets[s]) * hidden;
-      const int32_t* const ids = batch_.ids.data() + begin;
-      if (encoder_.words_precision == Precision::kF32)
-        encoder_.kernel.embed_f32(ids, end - begin, reinterpret_cast<const float*>(encoder_.words), positions,
-                                  hidden, x(begin), at_.x.stride);
-      else
-        encoder_.kernel.embed_bf16(ids, end - begin, reinterpret_cast<const uint16_t*>(encoder_.words),
-                                   positions, hidden, x(begin), at_.x.stride);
+      Places places(encoder_, batch_, s, begin);
+      for (size_t token = begin; token < end;) {
+        const Places::Run run = places.next(token, end);
+        embed_run(token, run.tokens, encoder_.positions + run.row * hidden);
+        token += run.tokens;
+      }
     }
   }
 
-  void normalize(const kernels::LayerNormalization& norm, Precision precision) const {
-    share(tokens_, kRowsPiece,
-          [&](size_t first, size_t end, size_t) { normalize_rows(norm, precision, first, end); });
+  // Tokens from `first` on, whose rows of the position table follow each other from `positions`.
+  void embed_run(size_t first, size_t tokens, const float* positions) const {
+    const int32_t* const ids = batch_.ids.data() + first;
+    const size_t hidden = encoder_.config.hidden;
+    if (encoder_.words_precision == Precision::kF32)
+      encoder_.kernel.embed_f32(ids, tokens, reinterpret_cast<const float*>(encoder_.words), positions,
+                                hidden, x(first), at_.x.stride);
+    else
+      encoder_.kernel.embed_bf16(ids, tokens, reinterpret_cast<const uint16_t*>(encoder_.words), positions,
+                                 hidden, x(first), at_.x.stride);
   }
 
-  void normalize_rows(const kernels::LayerNormalization& norm, Precision precision, size_t row,
-                      size_t end) const {
+  // x, normalised, becomes the next operand; with norms before their blocks x itself stays.
+  void normalize(const kernels::LayerNormalization& norm, Precision precision) {
+    const size_t bytes = encoder_.config.hidden * sizeof(float);
+    share(tokens_, kRowsPiece, [&](size_t first, size_t end, size_t) {
+      for (size_t row = first; is_pre() && row < end; ++row)
+        std::memcpy(at_.normed.row(row), at_.x.row(row), bytes);
+      normalize_rows(at_.normed, norm, precision, first, end);
+    });
+    operand_ = at_.operand;
+    finish(PhaseTimes::kNorm);
+  }
+
+  void normalize_rows(const Rows& rows, const kernels::LayerNormalization& norm, Precision precision,
+                      size_t row, size_t end) const {
     const size_t hidden = encoder_.config.hidden, count = end - row;
-    float* const first = x(row);
+    float* const first = reinterpret_cast<float*>(rows.row(row));
     switch (precision) {
       case Precision::kF32:
-        return encoder_.kernel.normalize_rows_f32(first, at_.x.stride, count, hidden, norm);
+        return encoder_.kernel.normalize_rows_f32(first, rows.stride, count, hidden, norm);
       case Precision::kBf16:
-        return encoder_.kernel.normalize_rows_bf16(first, at_.x.stride, count, hidden, norm,
-                                                   operand_of_x(row));
+        return encoder_.kernel.normalize_rows_bf16(first, rows.stride, count, hidden, norm, operand_at(row));
       case Precision::kInt8:
-        return encoder_.kernel.normalize_rows_u8(first, at_.x.stride, count, hidden, norm, group(),
-                                                 operand_of_x(row));
+        return encoder_.kernel.normalize_rows_u8(first, rows.stride, count, hidden, norm, group(),
+                                                 operand_at(row));
     }
+  }
+
+  // Queries and keys by their positions.
+  void turn(const float* turns) const {
+    const size_t heads = 2 * encoder_.config.heads, size = encoder_.config.head_size;
+    share(tokens_, kRowsPiece, [&](size_t first, size_t last, size_t) {
+      for (size_t s = 0; s < batch_.size(); ++s) {
+        const size_t begin = std::max<size_t>(first, batch_.offsets[s]);
+        const size_t end = std::min<size_t>(last, batch_.offsets[s + 1]);
+        if (begin >= end) continue;
+        const float* const angles = turns + (begin - batch_.offsets[s]) * size;
+        std::byte* const row = at_.qkv.row(begin);
+        if (encoder_.attention_precision == Precision::kF32)
+          encoder_.kernel.turn_heads_f32(reinterpret_cast<float*>(row), at_.qkv.stride, end - begin, heads,
+                                         size, angles);
+        else
+          encoder_.kernel.turn_heads_bf16(reinterpret_cast<uint16_t*>(row), at_.qkv.stride, end - begin,
+                                          heads, size, angles);
+      }
+    });
   }
 
   // Head after head, sequence after sequence.
-  void attend() const {
+  void attend(size_t reach) const {
     const bool is_f32 = encoder_.attention_precision == Precision::kF32;
     const size_t heads = encoder_.config.heads, size = encoder_.config.head_size;
     const size_t head_bytes = size * element_bytes(encoder_.attention_precision), part = heads * head_bytes;
@@ -152,24 +270,46 @@ class Pass {
                                           .tokens = batch_.length(sequence),
                                           .head_size = size,
                                           .out = at_.context.row(first) + offset,
-                                          .out_stride = at_.context.stride};
+                                          .out_stride = at_.context.stride,
+                                          .bias = encoder_.bias_of(i % heads),
+                                          .reach = reach};
         (is_f32 ? encoder_.kernel.attention_f32 : encoder_.kernel.attention_bf16)(head, at_.scratch(worker));
       }
     });
   }
 
-  // gelu(x W + b) of `rows` rows from `row`, as the operand of the next product, at the beginning of `inner`.
+  // The inner rows of the network for `rows` rows from `row`, as the operand of the next product, at the
+  // beginning of `inner`.
   void up(const PackedLayer& layer, size_t row, size_t rows) {
-    const kernels::Activation gelu = encoder_.config.activation == Activation::kGeluTanh
-                                         ? kernels::Activation::kGeluTanh
-                                         : kernels::Activation::kGeluErf;
-    if (layer.up.precision != Precision::kInt8) {
-      const ResultKind kind = layer.up.precision == Precision::kF32 ? ResultKind::kF32 : ResultKind::kBf16;
-      multiply(layer.up, operand_of_x(row), rows, {at_.inner.data, at_.inner.stride, kind, gelu});
-      return finish(PhaseTimes::kUp);
+    const kernels::Activation activation = activation_of(encoder_.config.activation);
+    const Precision precision = layer.up.precision;
+    const Operand operand = operand_of_x(row);
+    if (encoder_.config.gated) {
+      const auto into = [&](ResultKind kind, kernels::Activation how) {
+        return Result{at_.gelu.data, at_.gelu.stride, kind, how};
+      };
+      multiply(layer.gate, operand, rows, into(ResultKind::kF32, activation));
+      multiply(layer.up, operand, rows, into(ResultKind::kTimesF32, kernels::Activation::kNone));
+    } else if (precision == Precision::kBf16) {
+      multiply(layer.up, operand, rows, {at_.inner.data, at_.inner.stride, ResultKind::kBf16, activation});
+    } else {
+      multiply(layer.up, operand, rows, {at_.gelu.data, at_.gelu.stride, ResultKind::kF32, activation});
     }
-    multiply(layer.up, operand_of_x(row), rows, {at_.gelu.data, at_.gelu.stride, ResultKind::kF32, gelu});
     finish(PhaseTimes::kUp);
+    if (precision == Precision::kInt8) quantize(layer, rows);
+    if (precision == Precision::kBf16 && encoder_.config.gated) round(rows);
+  }
+
+  void round(size_t rows) {
+    share(rows, kRowsPiece, [&](size_t first, size_t end, size_t) {
+      for (size_t row = first; row < end; ++row)
+        round_to_bf16_(reinterpret_cast<const float*>(at_.gelu.row(row)), encoder_.config.intermediate,
+                       reinterpret_cast<uint16_t*>(at_.inner.row(row)));
+    });
+    finish(PhaseTimes::kQuantize);
+  }
+
+  void quantize(const PackedLayer& layer, size_t rows) {
     const kernels::LinearShape& shape = layer.down.shape;
     const size_t groups = (shape.in + shape.group - 1) / shape.group;
     share(rows, kRowsPiece, [&](size_t first, size_t end, size_t) {
@@ -193,6 +333,8 @@ class Pass {
   Crew* crew_;
   PhaseTimes* times_;
   const size_t tokens_;
+  decltype(kernels::Table::f32_to_bf16) round_to_bf16_ = kernels::active().f32_to_bf16;
+  Rows operand_;  // of the next product
   double last_ = 0;
 };
 
@@ -206,6 +348,7 @@ bool forward(const PackedEncoder& encoder, const RaggedBatch& batch, Workspace& 
     if (terminated.load(std::memory_order_relaxed)) return false;
     pass.run(layer);
   }
+  pass.end();
   return true;
 }
 

@@ -82,16 +82,17 @@ struct Scratch {
   std::vector<float> stored, columns, bias;
 };
 
-// Columns [first, first + count) of W, which lies in `stored` as [in, out]: row j of the result is column
-// first + j.
+// Columns [first, first + count) of W, which lies in `stored` as [in, stored_width]: row j of the result is
+// column first + j.
 void turn_columns(const Linear& layer, const std::vector<float>& stored, size_t first, size_t count,
                   std::vector<float>& to) {
   // Sixteen inputs at a time, so that each line of the result is written whole.
   constexpr size_t kInputs = 16;
+  const float* const from = stored.data() + layer.first_out + first;
   for (size_t k = 0; k < layer.in; k += kInputs) {
     const size_t inputs = std::min(kInputs, layer.in - k);
     for (size_t j = 0; j < count; ++j)
-      for (size_t i = 0; i < inputs; ++i) to[j * layer.in + k + i] = stored[(k + i) * layer.out + first + j];
+      for (size_t i = 0; i < inputs; ++i) to[j * layer.in + k + i] = from[(k + i) * layer.stored_width() + j];
   }
 }
 
@@ -100,7 +101,7 @@ void pack_columns(const Linear& layer, size_t first, size_t count, float scale, 
                   const kernels::LinearShape& shape, size_t before, std::byte* to, Scratch& scratch) {
   // Bytes of a file are read in the order they lie in it: of an [in, out] matrix that is all of it at once.
   if (!layer.out_major) {
-    scratch.stored.resize(layer.in * layer.out);
+    scratch.stored.resize(layer.in * layer.stored_width());
     layer.weight.read(0, scratch.stored.size(), scratch.stored.data());
   }
   for (size_t done = 0; done < count; done += kPackColumns) {
@@ -111,12 +112,56 @@ void pack_columns(const Linear& layer, size_t first, size_t count, float scale, 
       layer.weight.read(at * layer.in, scratch.columns.size(), scratch.columns.data());
     else
       turn_columns(layer, scratch.stored, at, columns, scratch.columns);
-    layer.bias.read(at, columns, scratch.bias.data());
+    if (layer.bias.elements > 0)
+      layer.bias.read(at, columns, scratch.bias.data());
+    else
+      std::fill(scratch.bias.begin(), scratch.bias.end(), 0.0F);
     if (scale != 1) {
       for (float& value : scratch.columns) value *= scale;
       for (float& value : scratch.bias) value *= scale;
     }
     pack(shape, scratch.columns.data(), scratch.bias.data(), before + at, columns, to);
+  }
+}
+
+// Packs all of a layer as float32, with columns of zeros behind its own up to the shape's.
+void pack_padded(const Linear& layer, kernels::PackLinear* pack, const kernels::LinearShape& shape,
+                 std::byte* to, Scratch& scratch) {
+  scratch.columns.assign(shape.out * layer.in, 0);
+  scratch.bias.assign(shape.out, 0);
+  if (layer.out_major) {
+    layer.weight.read(0, layer.out * layer.in, scratch.columns.data());
+  } else {
+    scratch.stored.resize(layer.in * layer.stored_width());
+    layer.weight.read(0, scratch.stored.size(), scratch.stored.data());
+    turn_columns(layer, scratch.stored, 0, layer.out, scratch.columns);
+  }
+  if (layer.bias.elements > 0) layer.bias.read(0, layer.out, scratch.bias.data());
+  pack(shape, scratch.columns.data(), scratch.bias.data(), 0, shape.out, to);
+}
+
+constexpr double kLog2E = 1.4426950408889634;
+
+// Cosines, and behind them sines, of each position's angles; in float32, as PyTorch computes them.
+void tabulate_turns(const std::vector<float>& rotation, size_t positions, float* to) {
+  const size_t half = rotation.size();
+  for (size_t position = 0; position < positions; ++position, to += 2 * half)
+    for (size_t i = 0; i < half; ++i) {
+      const float angle = static_cast<float>(position) * rotation[i];
+      to[i] = static_cast<float>(std::cos(static_cast<double>(angle)));
+      to[half + i] = static_cast<float>(std::sin(static_cast<double>(angle)));
+    }
+}
+
+// For each head, the biases of the distances from 1 - positions on; `stride` for each head.
+void tabulate_biases(const RelativeBias& bias, const EncoderConfig& config, size_t stride, float* to) {
+  std::vector<float> table(bias.table.elements);
+  bias.table.read(0, table.size(), table.data());
+  const auto before = static_cast<int64_t>(config.positions) - 1;
+  for (size_t at = 0; at < stride; ++at) {
+    const size_t bucket = relative_bucket(static_cast<int64_t>(at) - before, bias.buckets);
+    for (size_t head = 0; head < config.heads; ++head)
+      to[head * stride + at] = static_cast<float>(kLog2E * table[bucket * config.heads + head]);
   }
 }
 
@@ -173,9 +218,11 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
   // Counts bytes while `base` is null; then places everything and lists what fills it.
   const auto lay_out = [&](std::byte* base) {
     Arena arena(base);
+    // Zeros where there is none: the memory is.
     const auto place_vector = [&](const Tensor& tensor) {
       float* const to = reinterpret_cast<float*>(arena.take(hidden * sizeof(float)));
-      if (base != nullptr) tensor.read(0, hidden, to);
+      if (base != nullptr && tensor.elements > 0) tensor.read(0, hidden, to);
+      if (base != nullptr && tensor.elements == 0) std::fill_n(to, hidden, 0.0F);
       return to;
     };
     const auto place_norm = [&](const LayerNorm& norm) {
@@ -205,33 +252,86 @@ PackedEncoder::PackedEncoder(const EncoderWeights& weights, std::string_view dty
       return linear;
     };
 
-    const float query_scale =
-        static_cast<float>(1.4426950408889634 / std::sqrt(static_cast<double>(config.head_size)));
+    const float query_scale = static_cast<float>(kLog2E / std::sqrt(static_cast<double>(config.head_size)));
+    // Layers that turn alike share a table.
+    const auto place_turns = [&](size_t layer) -> const float* {
+      const std::vector<float>& rotation = config.attention_of(layer).rotation;
+      if (rotation.empty()) return nullptr;
+      for (size_t i = 0; i < layer; ++i)
+        if (config.attention_of(i).rotation == rotation) return layers[i].turns;
+      float* const to =
+          reinterpret_cast<float*>(arena.take(config.positions * config.head_size * sizeof(float)));
+      if (base != nullptr)
+        jobs.push_back([&, to](Scratch&) { tabulate_turns(rotation, config.positions, to); });
+      return to;
+    };
     layers.clear();
-    for (const EncoderLayer& layer : weights.layers)
+    for (const EncoderLayer& layer : weights.layers) {
+      const size_t i = layers.size();
       layers.push_back({
           .qkv = place_linear({&layer.query, &layer.key, &layer.value}, plan.products, query_scale),
           .attention_output = place_linear({&layer.attention_output}, plan.attention, 1),
+          .gate = config.gated ? place_linear({&layer.gate}, plan.products, 1) : PackedLinear{},
           .up = place_linear({&layer.up}, plan.products, 1),
           .down = place_linear({&layer.down}, plan.products, 1),
-          .attention_norm = place_norm(layer.attention_norm),
+          .attention_norm = layer.attention_norm.gamma.elements > 0 ? place_norm(layer.attention_norm)
+                                                                    : kernels::LayerNormalization{},
           .output_norm = place_norm(layer.output_norm),
+          .turns = place_turns(i),
+          .reach = config.attention_of(i).reach,
       });
+    }
     embedding_norm = place_norm(weights.embedding_norm);
+    if (config.norm_place == NormPlace::kPre) final_norm = place_norm(weights.final_norm);
 
-    float* const position_rows =
-        reinterpret_cast<float*>(arena.take(config.positions * hidden * sizeof(float)));
-    positions = position_rows;
+    if (weights.relative_bias.table.elements > 0) {
+      bias_stride_ = 2 * config.positions - 1 + kernels::kPanelColumns;
+      float* const to = reinterpret_cast<float*>(arena.take(config.heads * bias_stride_ * sizeof(float)));
+      biases_ = to;
+      if (base != nullptr)
+        jobs.push_back(
+            [&, to](Scratch&) { tabulate_biases(weights.relative_bias, config, bias_stride_, to); });
+    }
+
+    if (weights.head) {
+      const auto place_padded = [&](const Linear& layer) {
+        const Packing packing = packing_for(kernel, Precision::kF32);
+        const kernels::LinearShape shape{layer.in, kernels::round_up(layer.out, kernels::kPanelColumns), 0};
+        std::byte* const to = arena.take(packing.bytes(shape));
+        if (base != nullptr)
+          jobs.push_back([&layer, pack = packing.pack, shape, to](Scratch& scratch) {
+            pack_padded(layer, pack, shape, to, scratch);
+          });
+        return PackedLinear{Precision::kF32, shape, to, packing.multiply};
+      };
+      head = PackedHead{.mean = weights.head->mean,
+                        .dense = place_padded(weights.head->dense),
+                        .activation = weights.head->activation,
+                        .norm = weights.head->norm.gamma.elements > 0 ? place_norm(weights.head->norm)
+                                                                      : kernels::LayerNormalization{},
+                        .classifier = place_padded(weights.head->classifier),
+                        .labels = weights.head->classifier.out};
+    }
+
+    position_rows = config.has_positions ? gteway::position_rows(config) : 1;
+    types = weights.head ? std::max<size_t>(config.token_types, 1) : 1;
+    const size_t table = position_rows * hidden;
+    float* const tables = reinterpret_cast<float*>(arena.take(types * table * sizeof(float)));
+    positions = tables;
     std::byte* const word_rows = arena.take(config.vocabulary * hidden * element_bytes(plan.words));
     words = word_rows;
     if (base == nullptr) return arena.used();
 
-    jobs.push_back([&, position_rows](Scratch&) {
-      std::vector<float> type(hidden);
-      weights.token_types.read(0, hidden, type.data());
-      weights.positions.read(0, config.positions * hidden, position_rows);
-      for (size_t i = 0; i < config.positions * hidden; ++i) position_rows[i] += type[i % hidden];
-    });
+    for (size_t type = 0; type < types; ++type)
+      jobs.push_back([&, type, table, to = tables + type * table](Scratch&) {
+        std::vector<float> of_type(hidden);
+        if (config.token_types > 0) weights.token_types.read(type * hidden, hidden, of_type.data());
+        if (config.has_positions)
+          weights.positions.read(0, table, to);
+        else
+          std::fill_n(to, table, 0.0F);
+        for (size_t i = 0; i < table; ++i) to[i] += of_type[i % hidden];
+      });
     for (size_t row = 0; row < config.vocabulary; row += kWordRows)
       jobs.push_back([&, row, word_rows](Scratch& scratch) {
         const size_t first = row * hidden, count = std::min(kWordRows, config.vocabulary - row) * hidden;

@@ -12,11 +12,19 @@
 
 namespace gteway {
 
-// The last layer's output for one sequence, row-major [ids.size(), hidden]. Ids are below the vocabulary, at
+// The last layer's output for one sequence, row-major [ids.size(), hidden]. `types` are its tokens' types;
+// empty: all 0. Ids are below the vocabulary, at
 // most config.positions of them; throws Error{kInvalidArgument} otherwise. Throws Error{kAborted} at most 256
 // KiB of weights behind `stop`.
 std::vector<double> reference_encode(const EncoderWeights& weights, std::span<const int32_t> ids,
-                                     const StopFlag& stop = StopFlag());
+                                     const StopFlag& stop = StopFlag(), std::span<const int32_t> types = {});
+
+// The logits that the model's head makes of a sequence's rows.
+std::vector<double> reference_score(const EncoderWeights& weights, std::span<const double> rows);
+
+// The largest error of the engine's logits for a short text, of what the reference makes of the engine's own
+// rows; relative to the largest of them where that is above 1.
+double largest_error_of_head(Engine& engine, const EncoderWeights& weights);
 
 // The least cosine between a token's row of `engine` and of the reference, for one text of four tokens: what
 // a load checks the packing and the kernels with. -1 where a row has a NaN. Throws what embed() and

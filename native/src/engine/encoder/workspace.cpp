@@ -42,7 +42,9 @@ void Workspace::reserve(const PackedEncoder& encoder, size_t tokens, size_t long
       return Rows{take(tokens * stride), stride};
     };
     placed.x = take_rows(config.hidden, Precision::kF32);
-    placed.operand = products == Precision::kF32 ? placed.x : take_rows(config.hidden, products);
+    placed.normed =
+        config.norm_place == NormPlace::kPost ? placed.x : take_rows(config.hidden, Precision::kF32);
+    placed.operand = products == Precision::kF32 ? placed.normed : take_rows(config.hidden, products);
     placed.scratch_ = take(threads * scratch);
     if (products == Precision::kInt8 && !encoder.layers.empty()) {
       const auto take_scales = [&](const PackedLinear& layer) {
@@ -59,7 +61,8 @@ void Workspace::reserve(const PackedEncoder& encoder, size_t tokens, size_t long
     const size_t with_attention = used;
     used = shared;
     placed.inner = take_rows(config.intermediate, products);
-    if (products == Precision::kInt8) placed.gelu = take_rows(config.intermediate, Precision::kF32);
+    const bool narrows = products == Precision::kInt8 || (config.gated && products == Precision::kBf16);
+    placed.gelu = narrows ? take_rows(config.intermediate, Precision::kF32) : placed.inner;
     used = std::max(used, with_attention);
     return used;
   };

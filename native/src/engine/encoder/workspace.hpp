@@ -24,11 +24,12 @@ class Workspace {
   void reserve(const PackedEncoder& encoder, size_t tokens, size_t longest, size_t threads);
 
   Rows x;        // [tokens, hidden] float32: the residual stream
-  Rows operand;  // [tokens, hidden]: x as the operand of a product; x itself in float32
+  Rows operand;  // [tokens, hidden]: the operand of a product; in float32 what it is made of
+  Rows normed;   // [tokens, hidden] float32: x where norms leave it as it is, else a copy of it, normalised
   Rows qkv;      // [tokens, 3 × hidden] in the attention's precision
   Rows context;  // [tokens, hidden] likewise: the heads' outputs
   Rows inner;    // [tokens, intermediate] as an operand
-  Rows gelu;     // [tokens, intermediate] float32, int8 only: what becomes `inner`
+  Rows gelu;     // [tokens, intermediate] float32 where `inner` is made of it, else `inner`
   kernels::Quantization* operand_quantization = nullptr;  // int8 only
   kernels::Quantization* inner_quantization = nullptr;
   std::byte* scratch(size_t thread) const noexcept { return scratch_ + thread * scratch_bytes_; }

@@ -70,22 +70,30 @@ void pack_values(const AttentionHead& head, size_t keys, uint8_t* packed) {
   }
 }
 
-// A row of scores becomes 2^(score - largest), as bfloat16 from the row's beginning; zero for the padding.
-// Returns their sum before they were rounded.
-float soften(uint8_t* row, size_t tokens, size_t keys) {
+void add_bias(float* scores, size_t keys, const float* bias) {
+  for (size_t j = 0; j < keys; j += 16)
+    _mm512_store_ps(scores + j, _mm512_add_ps(_mm512_load_ps(scores + j), _mm512_loadu_ps(bias + j)));
+}
+
+// Those of the 32 keys from j that are in [begin, end).
+uint32_t seen_of_32(size_t j, size_t begin, size_t end) {
+  uint32_t seen = ~uint32_t{0};
+  if (end < j + 32) seen = end > j ? (uint32_t{1} << (end - j)) - 1 : 0;
+  if (begin > j) seen = begin < j + 32 ? seen & ~uint32_t{0} << (begin - j) : 0;
+  return seen;
+}
+
+// A row of scores becomes 2^(score - largest), as bfloat16 from the row's beginning; zero outside the keys
+// [begin, end) that its query sees. Returns their sum before they were rounded.
+float soften(uint8_t* row, size_t begin, size_t end, size_t keys) {
   auto* const scores = reinterpret_cast<float*>(row);
-  const size_t whole = tokens / kPanelColumns * kPanelColumns;
-  const uint32_t rest = (uint32_t{1} << (tokens - whole)) - 1;
-  const auto rest_low = static_cast<__mmask16>(rest), rest_high = static_cast<__mmask16>(rest >> 16);
   const __m512 lowest = _mm512_set1_ps(-__builtin_inff());
   __m512 most_low = lowest, most_high = lowest;
-  for (size_t j = 0; j < whole; j += 32) {
-    most_low = _mm512_max_ps(most_low, _mm512_load_ps(scores + j));
-    most_high = _mm512_max_ps(most_high, _mm512_load_ps(scores + j + 16));
-  }
-  if (whole < keys) {
-    most_low = _mm512_mask_max_ps(most_low, rest_low, most_low, _mm512_load_ps(scores + whole));
-    most_high = _mm512_mask_max_ps(most_high, rest_high, most_high, _mm512_load_ps(scores + whole + 16));
+  for (size_t j = 0; j < keys; j += 32) {
+    const uint32_t seen = seen_of_32(j, begin, end);
+    const auto low = static_cast<__mmask16>(seen), high = static_cast<__mmask16>(seen >> 16);
+    most_low = _mm512_mask_max_ps(most_low, low, most_low, _mm512_load_ps(scores + j));
+    most_high = _mm512_mask_max_ps(most_high, high, most_high, _mm512_load_ps(scores + j + 16));
   }
   const __m512 largest = _mm512_set1_ps(_mm512_reduce_max_ps(_mm512_max_ps(most_low, most_high)));
 
@@ -100,8 +108,10 @@ float soften(uint8_t* row, size_t tokens, size_t keys) {
     sum_high = _mm512_add_ps(sum_high, high);
     _mm512_store_si512(row + j * sizeof(uint16_t), reinterpret_cast<__m512i>(_mm512_cvtne2ps_pbh(high, low)));
   };
-  for (size_t j = 0; j < whole; j += 32) step(j, 0xffff, 0xffff);
-  if (whole < keys) step(whole, rest_low, rest_high);
+  for (size_t j = 0; j < keys; j += 32) {
+    const uint32_t seen = seen_of_32(j, begin, end);
+    step(j, static_cast<__mmask16>(seen), static_cast<__mmask16>(seen >> 16));
+  }
   return _mm512_reduce_add_ps(_mm512_add_ps(sum_low, sum_high));
 }
 
@@ -116,6 +126,11 @@ struct Queries {
   bool lower;
   size_t begin, done, end;
 };
+
+// Behind the last key that a query sees.
+size_t seen_until(const AttentionHead& head, size_t query) {
+  return head.tokens - 1 - query > head.reach ? query + head.reach + 1 : head.tokens;
+}
 
 // Scores of a block with all keys: rows of them, `stride` bytes apart.
 template <bool kLower>
@@ -154,20 +169,34 @@ class Block {
  public:
   Block(const AttentionHead& head, const Scratch& at, const uint8_t* packed_keys, uint8_t* scores,
         size_t done)
-      : rows_(done, head.tokens), scores_(scores), soft_(rows_.done) {
+      : rows_(done, head.tokens),
+        first_(rows_.done > head.reach ? (rows_.done - head.reach) / kPanelColumns * kPanelColumns : 0),
+        keys_(round_up(seen_until(head, rows_.end - 1) - first_, kPanelColumns)),
+        scores_(scores),
+        soft_(rows_.done) {
     const auto* const q = row_of<uint8_t>(head.q, head.stride, rows_.begin);
+    packed_keys += first_ / kPanelColumns * (head.head_size / kDimensions) * kStepBytes;
     if (rows_.lower)
-      multiply_keys<true>(q, head.stride, packed_keys, at.keys, head.head_size, scores, at.stride);
+      multiply_keys<true>(q, head.stride, packed_keys, keys_, head.head_size, scores, at.stride);
     else
-      multiply_keys<false>(q, head.stride, packed_keys, at.keys, head.head_size, scores, at.stride);
+      multiply_keys<false>(q, head.stride, packed_keys, keys_, head.head_size, scores, at.stride);
   }
+
+  // Of the products of its weights and values.
+  size_t steps(size_t head_size) const { return keys_ / kPanelColumns * (head_size / kDimensions); }
 
   size_t end() const { return rows_.end; }
 
   // The softmax of the next `count` rows.
-  void soften_rows(const Scratch& at, size_t tokens, size_t count) {
-    for (; count > 0 && soft_ < rows_.end; --count, ++soft_)
-      totals_[soft_ - rows_.begin] = soften(scores_ + (soft_ - rows_.begin) * at.stride, tokens, at.keys);
+  void soften_rows(const AttentionHead& head, const Scratch& at, size_t count) {
+    for (; count > 0 && soft_ < rows_.end; --count, ++soft_) {
+      uint8_t* const row = scores_ + (soft_ - rows_.begin) * at.stride;
+      if (head.bias != nullptr)
+        add_bias(reinterpret_cast<float*>(row), keys_,
+                 head.bias + static_cast<ptrdiff_t>(first_) - static_cast<ptrdiff_t>(soft_));
+      const size_t begin = soft_ > head.reach + first_ ? soft_ - head.reach - first_ : 0;
+      totals_[soft_ - rows_.begin] = soften(row, begin, seen_until(head, soft_) - first_, keys_);
+    }
   }
 
   template <class Beside>
@@ -175,8 +204,9 @@ class Block {
                   Beside beside) const {
     alignas(64) float sums[kBlockRows * kPanelColumns];
     constexpr size_t kSumsStride = kPanelColumns * sizeof(float);
-    const size_t steps = at.keys / kPanelColumns;
-    for (size_t d = 0; d < head.head_size; d += kDimensions, packed_values += steps * kStepBytes) {
+    const size_t steps = keys_ / kPanelColumns, all_steps = at.keys / kPanelColumns;
+    packed_values += first_ / kPanelColumns * kStepBytes;
+    for (size_t d = 0; d < head.head_size; d += kDimensions, packed_values += all_steps * kStepBytes) {
       stores_before_tile_loads();
       if (rows_.lower) {
         multiply_block<ProductBf16, true>(scores_, at.stride, packed_values, steps, beside);
@@ -198,6 +228,7 @@ class Block {
 
  private:
   Queries rows_;
+  size_t first_, keys_;  // the keys that some of them see, whole panels of them
   uint8_t* scores_;
   size_t soft_;  // rows from rows_.done to here are softened
   float totals_[kBlockRows];
@@ -221,12 +252,11 @@ void attention_bf16(const AttentionHead& head, void* scratch) noexcept {
 
   const Tiles tiles(head.tokens < kBlockRows ? head.tokens : kBlockRows);
   Block block(head, at, packed_keys, scores, 0);
-  block.soften_rows(at, head.tokens, kBlockRows);
-  const size_t steps = at.keys / kPanelColumns * (head.head_size / kDimensions);
-  const size_t rows_beside = (kBlockRows + steps - 1) / steps;
+  block.soften_rows(head, at, kBlockRows);
   while (block.end() < head.tokens) {
     Block next(head, at, packed_keys, other, block.end());
-    block.sum_values(head, at, packed_values, [&] { next.soften_rows(at, head.tokens, rows_beside); });
+    const size_t steps = block.steps(head.head_size), rows_beside = (kBlockRows + steps - 1) / steps;
+    block.sum_values(head, at, packed_values, [&] { next.soften_rows(head, at, rows_beside); });
     block = next;
     uint8_t* const free = scores;
     scores = other;

@@ -33,6 +33,10 @@ inline void store_result(const Result& y, size_t row, size_t column, __m512 low,
     low = _mm512_add_ps(low, _mm512_loadu_ps(floats));
     high = _mm512_add_ps(high, _mm512_loadu_ps(floats + 16));
   }
+  if (y.kind == ResultKind::kTimesF32) {
+    low = _mm512_mul_ps(low, _mm512_loadu_ps(floats));
+    high = _mm512_mul_ps(high, _mm512_loadu_ps(floats + 16));
+  }
   _mm512_storeu_ps(floats, low);
   _mm512_storeu_ps(floats + 16, high);
 }
@@ -128,6 +132,10 @@ inline void with_activation(Activation activation, Run run) {
       return run(ActivationConstant<Activation::kGeluErf>{});
     case Activation::kGeluTanh:
       return run(ActivationConstant<Activation::kGeluTanh>{});
+    case Activation::kSilu:
+      return run(ActivationConstant<Activation::kSilu>{});
+    case Activation::kRelu:
+      return run(ActivationConstant<Activation::kRelu>{});
   }
 }
 

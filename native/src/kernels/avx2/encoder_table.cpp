@@ -35,6 +35,8 @@ extern constinit const EncoderTable encoder_table{
     .quantize_u8 = nullptr,
     .embed_f32 = embed<F32, float>,
     .embed_bf16 = nullptr,
+    .turn_heads_f32 = turn_heads<F32, float>,
+    .turn_heads_bf16 = nullptr,
 };
 
 }  // namespace gteway::kernels::avx2

@@ -43,6 +43,8 @@ extern constinit const EncoderTable encoder_table{
     .quantize_u8 = quantize_u8<F32>,
     .embed_f32 = embed<F32, float>,
     .embed_bf16 = embed<F32, uint16_t>,
+    .turn_heads_f32 = turn_heads<F32, float>,
+    .turn_heads_bf16 = turn_heads<F32, uint16_t>,
 };
 
 }  // namespace gteway::kernels::avx512

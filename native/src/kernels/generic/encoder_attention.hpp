@@ -60,12 +60,18 @@ struct Attention {
       }
   }
 
-  // scores: [keys] of one query, made softmax weights in `weights`; returns their sum.
-  static float soften(float* scores, size_t tokens, size_t keys, Element* weights) {
-    // The rest of the last panel are no keys.
+  static void add_bias(float* scores, size_t keys, const float* bias) {
+    for (size_t j = 0; j < keys; j += kLanes) (F32::load(scores + j) + F32::load(bias + j)).store(scores + j);
+  }
+
+  // scores: [keys] of one query, of which it sees [begin, end), made softmax weights in `weights`; returns
+  // their sum.
+  static float soften(float* scores, size_t begin, size_t end, size_t keys, Element* weights) {
     const F32 lowest = F32::of(-__builtin_inff());
-    for (size_t j = tokens / kLanes * kLanes; j < keys; j += kLanes)
-      first_lanes(F32::load(scores + j), j < tokens ? tokens - j : 0, lowest).store(scores + j);
+    for (size_t j = end / kLanes * kLanes; j < keys; j += kLanes)
+      first_lanes(F32::load(scores + j), j < end ? end - j : 0, lowest).store(scores + j);
+    for (size_t j = 0; j < begin; j += kLanes)
+      first_lanes(lowest, begin - j, F32::load(scores + j)).store(scores + j);
     F32 most[2] = {F32::load(scores), F32::load(scores + kLanes)};
     for (size_t j = 2 * kLanes; j < keys; j += 2 * kLanes) {
       most[0] = max(most[0], F32::load(scores + j));
@@ -84,6 +90,11 @@ struct Attention {
     return sum_lanes(kSums == 1 ? sum[0] : sum[0] + sum[1]);
   }
 
+  // Behind the last key that a query sees.
+  static size_t seen_until(const AttentionHead& head, size_t query) {
+    return head.tokens - 1 - query > head.reach ? query + head.reach + 1 : head.tokens;
+  }
+
   static void attend(const AttentionHead& head, void* scratch) noexcept {
     const Scratch at(head.tokens, head.head_size);
     char* const packed_keys = static_cast<char*>(scratch);
@@ -91,27 +102,38 @@ struct Attention {
     float* const scores = reinterpret_cast<float*>(packed_keys + at.scores);
     Element* const weights = reinterpret_cast<Element*>(packed_keys + at.weights);
     const size_t words = head.head_size / kInWord;
-    const size_t key_words = round_up((head.tokens + kInWord - 1) / kInWord, Product::kWords);
+    const auto words_of = [](size_t keys) {
+      return round_up((keys + kInWord - 1) / kInWord, Product::kWords);
+    };
     for (size_t key = 0; key < at.keys; key += kColumns)
       Product::pack_rows(row_of<char>(head.k, head.stride, key), head.stride, head.tokens - key, words,
                          packed_keys + key * words * 4);
-    pack_values(head, at.keys, key_words, packed_values);
+    pack_values(head, at.keys, words_of(head.tokens), packed_values);
 
     const RowBlocks<kBlockRows> blocks(head.tokens);
     alignas(64) float sums[kBlockRows * kColumns];
     float scales[kBlockRows];
     for (size_t block = 0; block < blocks.count; ++block) {
       const size_t row = blocks.begin(block), height = blocks.begin(block + 1) - row;
-      for (size_t key = 0; key < at.keys; key += kColumns)
+      // The keys that some of these queries see, from a panel's first on.
+      const size_t first = row > head.reach ? (row - head.reach) / kColumns * kColumns : 0;
+      const size_t end = seen_until(head, row + height - 1), keys = round_up(end - first, kColumns);
+      for (size_t key = 0; key < keys; key += kColumns)
         Product::multiply(height, row_of<char>(head.q, head.stride, row), head.stride,
-                          packed_keys + key * words * 4, words, scores + key, at.keys,
+                          packed_keys + (first + key) * words * 4, words, scores + key, keys,
                           nothing_ahead(packed_keys));
-      for (size_t r = 0; r < height; ++r)
-        scales[r] = 1 / soften(scores + r * at.keys, head.tokens, at.keys, weights + r * at.keys);
+      for (size_t r = 0; r < height; ++r) {
+        const size_t query = row + r;
+        float* const of_query = scores + r * keys;
+        if (head.bias != nullptr)
+          add_bias(of_query, keys, head.bias + static_cast<ptrdiff_t>(first) - static_cast<ptrdiff_t>(query));
+        const size_t begin = query > head.reach + first ? query - head.reach - first : 0;
+        scales[r] = 1 / soften(of_query, begin, seen_until(head, query) - first, keys, weights + r * keys);
+      }
       for (size_t d = 0; d < head.head_size; d += kColumns) {
-        Product::multiply(height, reinterpret_cast<const char*>(weights), at.keys * sizeof(Element),
-                          packed_values + d * (at.keys / kInWord) * 4, key_words, sums, kColumns,
-                          nothing_ahead(packed_values));
+        Product::multiply(height, reinterpret_cast<const char*>(weights), keys * sizeof(Element),
+                          packed_values + d * (at.keys / kInWord) * 4 + first / kInWord * kColumns * 4,
+                          words_of(end - first), sums, kColumns, nothing_ahead(packed_values));
         for (size_t r = 0; r < height; ++r) {
           Element* const out = row_of<Element>(head.out, head.out_stride, row + r) + d;
           const float* const sum = sums + r * kColumns;

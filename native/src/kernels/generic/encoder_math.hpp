@@ -46,10 +46,20 @@ inline F32 gelu_tanh(F32 x) {
   return where_negative(x, over * e, over);
 }
 
+// x / (1 + 2^(-x log2 e)), likewise.
+template <class F32>
+inline F32 silu(F32 x) {
+  const F32 e = exp2_of_negative(F32::of(0) - abs(x * F32::of(kLog2E)));
+  const F32 over = x / (F32::of(1) + e);
+  return where_negative(x, over * e, over);
+}
+
 template <Activation A, class F32>
 inline F32 activate(F32 x) {
   if constexpr (A == Activation::kGeluErf) return gelu_erf(x);
   if constexpr (A == Activation::kGeluTanh) return gelu_tanh(x);
+  if constexpr (A == Activation::kSilu) return silu(x);
+  if constexpr (A == Activation::kRelu) return max(F32::of(0), x);
   return x;
 }
 
@@ -77,6 +87,7 @@ void finish(const float* sums, size_t rows, const float* scales, const float* bi
         float* const at = reinterpret_cast<float*>(to) + v * kLanes;
         for (size_t i = 0; i < 2; ++i) {
           if constexpr (K == ResultKind::kAddF32) y[i] = F32::load(at + i * kLanes) + y[i];
+          if constexpr (K == ResultKind::kTimesF32) y[i] = F32::load(at + i * kLanes) * y[i];
           y[i].store(at + i * kLanes);
         }
       }
@@ -92,6 +103,8 @@ Finish* finish_for(ResultKind kind) {
       return finish<F32, kColumns, A, ResultKind::kAddF32>;
     case ResultKind::kBf16:
       return finish<F32, kColumns, A, ResultKind::kBf16>;
+    case ResultKind::kTimesF32:
+      return finish<F32, kColumns, A, ResultKind::kTimesF32>;
   }
   return nullptr;
 }
@@ -105,6 +118,10 @@ Finish* finish_for(const Result& y) {
       return finish_for<F32, kColumns, Activation::kGeluErf>(y.kind);
     case Activation::kGeluTanh:
       return finish_for<F32, kColumns, Activation::kGeluTanh>(y.kind);
+    case Activation::kSilu:
+      return finish_for<F32, kColumns, Activation::kSilu>(y.kind);
+    case Activation::kRelu:
+      return finish_for<F32, kColumns, Activation::kRelu>(y.kind);
   }
   return nullptr;
 }

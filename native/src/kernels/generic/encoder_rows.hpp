@@ -107,6 +107,16 @@ void quantize_u8(const float* x, size_t stride, size_t rows, size_t dims, size_t
 }
 
 template <class F32>
+inline void store_words(float* to, F32 low, F32 high) {
+  low.store(to);
+  high.store(to + F32::kLanes);
+}
+template <class F32>
+inline void store_words(uint16_t* to, F32 low, F32 high) {
+  store_bf16(to, low, high);
+}
+
+template <class F32>
 F32 load_word(const float* at) {
   return F32::load(at);
 }
@@ -123,6 +133,32 @@ void embed(const int32_t* ids, size_t tokens, const Word* words, const float* po
     float* const row = row_of<float>(x, stride, i);
     for (size_t d = 0; d < dims; d += F32::kLanes)
       (load_word<F32>(word + d) + F32::load(positions + i * dims + d)).store(row + d);
+  }
+}
+
+// A head of kHeadSize in registers.
+template <class F32, class Word, size_t kHeadSize>
+inline void turn_head(Word* x, const float* turns) {
+  constexpr size_t kLanes = F32::kLanes, kHalf = kHeadSize / 2 / kLanes;
+  F32 turned[2 * kHalf];
+#pragma GCC unroll 8
+  for (size_t i = 0; i < kHalf; ++i) {
+    const F32 a = load_word<F32>(x + i * kLanes), b = load_word<F32>(x + (i + kHalf) * kLanes);
+    const F32 cosine = F32::load(turns + i * kLanes), sine = F32::load(turns + (i + kHalf) * kLanes);
+    turned[i] = a * cosine - b * sine;
+    turned[i + kHalf] = b * cosine + a * sine;
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < 2 * kHalf; i += 2) store_words(x + i * kLanes, turned[i], turned[i + 1]);
+}
+
+template <class F32, class Word>
+void turn_heads(Word* x, size_t stride, size_t rows, size_t heads, size_t head_size,
+                const float* turns) noexcept {
+  for (size_t r = 0; r < rows; ++r, turns += head_size) {
+    Word* head = row_of<Word>(x, stride, r);
+    for (size_t h = 0; h < heads; ++h, head += head_size)
+      head_size == 32 ? turn_head<F32, Word, 32>(head, turns) : turn_head<F32, Word, 64>(head, turns);
   }
 }
 

@@ -15,15 +15,18 @@ void attend(const AttentionHead& head, void* scratch) {
   for (size_t i = 0; i < head.tokens; ++i) {
     const T* const q = row_of<T>(head.q, head.stride, i);
     float largest = -INFINITY;
-    for (size_t j = 0; j < head.tokens; ++j) {
+    const size_t begin = i > head.reach ? i - head.reach : 0;
+    const size_t end = head.tokens - 1 - i > head.reach ? i + head.reach + 1 : head.tokens;
+    for (size_t j = begin; j < end; ++j) {
       const T* const k = row_of<T>(head.k, head.stride, j);
       float score = 0;
       for (size_t d = 0; d < head.head_size; ++d) score += Widen(q[d]) * Widen(k[d]);
+      if (head.bias != nullptr) score += head.bias[static_cast<ptrdiff_t>(j) - static_cast<ptrdiff_t>(i)];
       scores[j] = score;
       largest = score > largest ? score : largest;
     }
     float total = 0;
-    for (size_t j = 0; j < head.tokens; ++j) {
+    for (size_t j = begin; j < end; ++j) {
       const float weight = std::exp2(scores[j] - largest);
       total += weight;
       scores[j] = Widen(Narrow(weight));
@@ -31,7 +34,7 @@ void attend(const AttentionHead& head, void* scratch) {
     T* const out = row_of<T>(head.out, head.out_stride, i);
     for (size_t d = 0; d < head.head_size; ++d) {
       float sum = 0;
-      for (size_t j = 0; j < head.tokens; ++j) sum += scores[j] * Widen(row_of<T>(head.v, head.stride, j)[d]);
+      for (size_t j = begin; j < end; ++j) sum += scores[j] * Widen(row_of<T>(head.v, head.stride, j)[d]);
       out[d] = Narrow(sum / total);
     }
   }

@@ -39,6 +39,10 @@ namespace {
     case Activation::kGeluTanh:
       // sqrt(2 / pi); Hendrycks and Gimpel, "Gaussian Error Linear Units", section 2.
       return static_cast<float>(0.5 * x * (1 + std::tanh(0.79788456080286536 * (x + 0.044715 * x * x * x))));
+    case Activation::kSilu:
+      return static_cast<float>(x / (1 + std::exp(-static_cast<double>(x))));
+    case Activation::kRelu:
+      return x < 0 ? 0 : x;
   }
   return x;
 }
@@ -55,6 +59,9 @@ namespace {
       break;
     case ResultKind::kBf16:
       reinterpret_cast<uint16_t*>(at)[column] = to_bf16(y);
+      break;
+    case ResultKind::kTimesF32:
+      reinterpret_cast<float*>(at)[column] *= y;
       break;
   }
 }

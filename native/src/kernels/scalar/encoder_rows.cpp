@@ -47,6 +47,20 @@ void embed(const int32_t* ids, size_t tokens, const T* words, const float* posit
 
 float same(float x) { return x; }
 
+template <class T, float (*Widen)(T), T (*Narrow)(float)>
+void turn(T* x, size_t stride, size_t rows, size_t heads, size_t head_size, const float* turns) {
+  const size_t half = head_size / 2;
+  for (size_t r = 0; r < rows; ++r, turns += head_size)
+    for (size_t h = 0; h < heads; ++h) {
+      T* const head = row_of<T>(x, stride, r) + h * head_size;
+      for (size_t d = 0; d < half; ++d) {
+        const float a = Widen(head[d]), b = Widen(head[d + half]);
+        head[d] = Narrow(a * turns[d] - b * turns[half + d]);
+        head[d + half] = Narrow(b * turns[d] + a * turns[half + d]);
+      }
+    }
+}
+
 }  // namespace
 
 void normalize_rows_f32(float* x, size_t stride, size_t rows, size_t dims,
@@ -85,6 +99,16 @@ void embed_f32(const int32_t* ids, size_t tokens, const float* words, const floa
 void embed_bf16(const int32_t* ids, size_t tokens, const uint16_t* words, const float* positions, size_t dims,
                 float* x, size_t stride) noexcept {
   embed<uint16_t, from_bf16>(ids, tokens, words, positions, dims, x, stride);
+}
+
+void turn_heads_f32(float* x, size_t stride, size_t rows, size_t heads, size_t head_size,
+                    const float* turns) noexcept {
+  turn<float, same, same>(x, stride, rows, heads, head_size, turns);
+}
+
+void turn_heads_bf16(uint16_t* x, size_t stride, size_t rows, size_t heads, size_t head_size,
+                     const float* turns) noexcept {
+  turn<uint16_t, from_bf16, to_bf16>(x, stride, rows, heads, head_size, turns);
 }
 
 }  // namespace gteway::kernels::scalar

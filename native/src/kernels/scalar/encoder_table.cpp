@@ -22,6 +22,8 @@ NormalizeRowsU8 normalize_rows_u8;
 QuantizeU8 quantize_u8;
 EmbedF32 embed_f32;
 EmbedBf16 embed_bf16;
+TurnHeadsF32 turn_heads_f32;
+TurnHeadsBf16 turn_heads_bf16;
 
 extern constinit const EncoderTable encoder_table{
     .packed_bytes_f32 = packed_bytes_f32,
@@ -43,6 +45,8 @@ extern constinit const EncoderTable encoder_table{
     .quantize_u8 = quantize_u8,
     .embed_f32 = embed_f32,
     .embed_bf16 = embed_bf16,
+    .turn_heads_f32 = turn_heads_f32,
+    .turn_heads_bf16 = turn_heads_bf16,
 };
 
 }  // namespace gteway::kernels::scalar

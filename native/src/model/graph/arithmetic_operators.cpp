@@ -44,6 +44,7 @@ TermId Evaluator::integer_arithmetic(char sign) {
 TermId Evaluator::add() {
   expect_inputs(2, 2);
   const TermId a = input(0), b = input(1);
+  if (const std::optional<TermId> places = add_places(a, b)) return *places;
   if (is(a, Kind::kIntegers) || is(b, Kind::kIntegers)) return integer_arithmetic('+');
   if (is_number(b)) return add_number(a, b);
   if (is_number(a)) return add_number(b, a);
@@ -59,27 +60,59 @@ TermId Evaluator::add() {
         near(cube.factor, kTanhCubic, kLooser * cube.tolerance))
       return elementwise(Kind::kTanhPolynomial, x);
   }
-  // Scores and the padding's lowest number
-  for (const auto& [scores, padding] :
-       {std::pair{unscale(a), unscale(b)}, std::pair{unscale(b), unscale(a)}}) {
-    if (!is(scores.base, Kind::kScores) || !is(padding.base, Kind::kPadding)) continue;
+  if (const std::optional<TermId> turned = add_turned(a, b)) return *turned;
+  const auto check_scale = [&](const Scaled& scores) {
     const Term& term = terms_[scores.base];
     const double expected = 1 / std::sqrt(static_cast<double>(term.integers[1]));
     if (!near(scores.factor, expected, kLooser * scores.tolerance))
       refuse("attention is scaled by " + std::to_string(scores.factor) + ", not by " +
              std::to_string(expected) + " (1 / √" + std::to_string(term.integers[1]) + ")");
+  };
+  // Scores and a bias for each distance
+  for (const auto& [scores, bias] : {std::pair{unscale(a), b}, std::pair{unscale(b), a}}) {
+    if (!is(scores.base, Kind::kScores) || !is(bias, Kind::kBias)) continue;
+    check_scale(scores);
+    const Term& term = terms_[scores.base];
+    // [batch or 1, heads, queries, keys]
+    if (terms_[bias].integers != std::vector<int64_t>{-1, 2, 0, 1} ||
+        terms_[bias].shape[1] != term.integers[0])
+      refuse("its bias is not one for each head and distance");
+    if (term.operands.size() != 2) refuse("it adds a bias to scores of turned heads");
+    broadcast(term.shape, terms_[bias].shape);
+    return make(Kind::kBiasedScores, Element::kReal,
+                {term.operands[0], term.operands[1], terms_[bias].operands[0]}, term.shape, term.integers);
+  }
+  // Scores and the padding's lowest number
+  for (const auto& [scores, padding] :
+       {std::pair{unscale(a), unscale(b)}, std::pair{unscale(b), unscale(a)}}) {
+    const bool is_biased = is(scores.base, Kind::kBiasedScores) && scores.factor == 1;
+    if (!is_biased && !is(scores.base, Kind::kScores)) continue;
+    if (!is(padding.base, Kind::kPadding) && !is(padding.base, Kind::kFarPadding)) continue;
+    const Term& term = terms_[scores.base];
+    if (!is_biased) check_scale(scores);
     if (terms_[padding.base].integers != std::vector<int64_t>{0, -1, -1, 1})
       refuse("the mask does not hide the keys that are padding");
     // Its weight is then e^-9000 or less, which is 0 in every precision.
     if (!(padding.factor <= -9999))
       refuse("the mask lowers padding by no more than " + std::to_string(padding.factor));
     broadcast(term.shape, terms_[padding.base].shape);
-    return make(Kind::kMaskedScores, Element::kReal, term.operands, term.shape, term.integers);
+    const Term& mask = terms_[padding.base];
+    const int64_t reach = mask.kind == Kind::kFarPadding ? static_cast<int64_t>(mask.number) : -1;
+    const int64_t form = is_biased ? 2 : term.operands.size() == 3 ? 1 : 0;
+    return make(Kind::kMaskedScores, Element::kReal, term.operands, term.shape,
+                {term.integers[0], term.integers[1], reach, form});
   }
+  const auto is_layer = [&](TermId id) { return is(id, Kind::kLinear) || is(id, Kind::kProduct); };
   const auto is_summand = [&](TermId id) {
-    return is(id, Kind::kLookup) || is(id, Kind::kSum) || is(id, Kind::kLinear) || is(id, Kind::kNorm);
+    return is(id, Kind::kLookup) || is(id, Kind::kSum) || is_layer(id) || is(id, Kind::kNorm) ||
+           is(id, Kind::kResidual);
   };
   if (!is_summand(a) || !is_summand(b)) refuse("it adds what an encoder does not add");
+  // Where norms come before their blocks, what they add to grows by one layer after the other.
+  for (const auto& [x, layer] : {std::pair{a, b}, std::pair{b, a}})
+    if (is_layer(layer) && (is(x, Kind::kSum) || is(x, Kind::kResidual)))
+      return make(Kind::kResidual, Element::kReal, {x, layer}, broadcast(terms_[a].shape, terms_[b].shape));
+  if (is(a, Kind::kResidual) || is(b, Kind::kResidual)) refuse("it adds what an encoder does not add");
   // Words, positions, token types: nothing adds more, and readers of a sum need not fear its depth.
   const auto count = [&](TermId id) { return is(id, Kind::kSum) ? terms_[id].integers[0] : 1; };
   if (count(a) + count(b) > 3) refuse("it adds more than three embeddings");
@@ -134,6 +167,7 @@ TermId Evaluator::subtract() {
   expect_inputs(2, 2);
   const TermId a = input(0), b = input(1);
   if (is(a, Kind::kIntegers) && is(b, Kind::kIntegers)) return integer_arithmetic('-');
+  if (steps_of(a) && steps_of(b)) return add_coordinates(a, b, true);
   if (is(b, Kind::kMean) && terms_[b].operands[0] == a) return elementwise(Kind::kCentred, a);
   const Term& mask = terms_[b];
   const bool from_one = (is_number(a) && number_beside(a, b).number == 1 && mask.element == Element::kReal) ||
@@ -147,6 +181,7 @@ TermId Evaluator::subtract() {
 TermId Evaluator::multiply() {
   expect_inputs(2, 2);
   const TermId a = input(0), b = input(1);
+  if (const std::optional<TermId> places = multiply_places(a, b)) return *places;
   if (is(a, Kind::kIntegers) || is(b, Kind::kIntegers)) return integer_arithmetic('*');
   for (const auto& [x, number] : {std::pair{a, b}, std::pair{b, a}}) {
     if (!is_number(number)) continue;
@@ -169,7 +204,18 @@ TermId Evaluator::multiply_terms(TermId a, TermId b) {
       refuse("gamma is not one value per column");
     return make(Kind::kUnitGamma, Element::kReal, {term.operands[0], gamma}, term.shape, {}, term.number);
   }
+  if (const std::optional<TermId> turned = multiply_turned(a, b)) return *turned;
+  // Rows of tokens that are real
+  for (const auto& [x, mask] : {std::pair{a, b}, std::pair{b, a}})
+    if (is(x, Kind::kNorm) && is(mask, Kind::kMask) && terms_[x].shape.size() == 3 &&
+        (terms_[mask].integers == std::vector<int64_t>{0, 1, -1}))
+      return make(Kind::kReal, Element::kReal, {x}, terms_[x].shape);
   if (terms_[a].shape != terms_[b].shape) refuse("it multiplies what an encoder does not multiply");
+  for (const auto& [active, up] : {std::pair{a, b}, std::pair{b, a}})
+    if ((is(active, Kind::kGeluErf) || is(active, Kind::kGeluTanh)) &&
+        (is(up, Kind::kColumns) || is(up, Kind::kLinear) || is(up, Kind::kProduct)) &&
+        terms_[active].operands[0] != up)
+      return make(Kind::kGated, Element::kReal, {active, up}, terms_[a].shape);
   const Scaled first = unscale(a), second = unscale(b);
   const double factor = first.factor * second.factor;
   const double tolerance = std::max(first.tolerance, second.tolerance);
@@ -207,6 +253,8 @@ TermId Evaluator::divide() {
     return make(Kind::kNumber, Element::kReal, {}, broadcast(other.shape, c.shape), {},
                 other.number / c.number, std::max(other.tolerance, c.tolerance));
   }
+  if (is(a, Kind::kRealSum) && is(b, Kind::kRealCount) && terms_[b].shape == std::vector<Dim>{kBatch, 1})
+    return make(Kind::kMeanRow, Element::kReal, terms_[a].operands, terms_[a].shape);
   if (is(a, Kind::kCentred) && is(b, Kind::kDeviation) && terms_[a].operands[0] == terms_[b].operands[0])
     return make(Kind::kUnit, Element::kReal, terms_[a].operands, terms_[a].shape, {}, terms_[b].number);
   refuse("it divides what an encoder does not divide");
@@ -251,6 +299,9 @@ TermId Evaluator::error_function() {
 TermId Evaluator::hyperbolic_tangent() {
   expect_inputs(1, 1);
   const Scaled argument = unscale(input(0));
+  if (argument.factor == 1 && (is(argument.base, Kind::kLinear) || is(argument.base, Kind::kProduct)) &&
+      terms_[argument.base].shape.size() == 2)
+    return elementwise(Kind::kTanhRow, argument.base);
   const double expected = std::sqrt(2 / std::numbers::pi);
   if (!is(argument.base, Kind::kTanhPolynomial) ||
       !near(argument.factor, expected, kLooser * argument.tolerance))
@@ -287,6 +338,10 @@ TermId Evaluator::equal() {
     if (term.kind == Kind::kMask && is_zero && zero.shape.size() <= term.shape.size())
       return make(Kind::kPadding, Element::kBoolean, {}, term.shape, term.integers);
   }
+  for (const auto& [ids, number] : {std::pair{a, b}, std::pair{b, a}})
+    if (is(ids, Kind::kIds) && is(number, Kind::kIntegers) && terms_[number].integers.size() == 1 &&
+        terms_[number].shape.size() <= 2 && !is_symbol(terms_[number].integers[0]))
+      return make(Kind::kIsToken, Element::kBoolean, {}, terms_[ids].shape, terms_[number].integers);
   const std::vector<int64_t>&x = integers_of(a), &y = integers_of(b);
   const std::vector<Dim> shape = broadcast(terms_[a].shape, terms_[b].shape);
   const size_t count = shape.empty() ? 1 : static_cast<size_t>(shape[0]);
@@ -304,6 +359,8 @@ TermId Evaluator::equal() {
 TermId Evaluator::logical_not() {
   expect_inputs(1, 1);
   const Term& term = terms_[input(0)];
+  if (term.kind == Kind::kIsToken)
+    return make(Kind::kIsNotToken, Element::kBoolean, {}, term.shape, term.integers);
   if (term.element == Element::kBoolean && term.kind == Kind::kMask)
     return make(Kind::kPadding, Element::kBoolean, {}, term.shape, term.integers);
   if (term.element == Element::kBoolean && term.kind == Kind::kPadding)
@@ -327,6 +384,22 @@ TermId Evaluator::where() {
   }
   // torch replaces the probabilities of a text that is all padding, which are NaN; no text is.
   if (term.kind == Kind::kIsNan && is_number(yes) && no == term.operands[0]) return no;
+  if (term.kind == Kind::kWithin && is(no, Kind::kWideUpTo) && is(yes, Kind::kDistance) &&
+      terms_[yes].element == Element::kInteger) {
+    const Term& wide = terms_[no];
+    // The logarithm was of the same distance, as a real number.
+    if (terms_[wide.operands[0]].integers != terms_[yes].integers || term.integers != terms_[yes].integers ||
+        terms_[yes].shape != wide.shape || term.shape != wide.shape ||
+        term.number + 1 != static_cast<double>(wide.integers[0]))
+      refuse("its buckets of near and far distances do not meet");
+    return make(Kind::kHalfBucket, Element::kInteger, {}, wide.shape, wide.integers, wide.number);
+  }
+  if (term.kind == Kind::kNearMask && is_number(yes) && is_number(no)) {
+    if (number_beside(yes, condition).number != 0) refuse("it makes no mask to add to the scores");
+    const Term& low = number_beside(no, condition);
+    const TermId far = make(Kind::kFarPadding, Element::kReal, {}, term.shape, term.integers, term.number);
+    return scale(far, std::max(low.number, -static_cast<double>(FLT_MAX)), low.tolerance);
+  }
   if (term.kind != Kind::kMask && term.kind != Kind::kPadding) refuse("its condition is no mask");
   const TermId at_padding = term.kind == Kind::kPadding ? yes : no;
   const TermId at_tokens = term.kind == Kind::kPadding ? no : yes;

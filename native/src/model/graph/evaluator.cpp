@@ -101,10 +101,15 @@ void Evaluator::run(size_t index) {
   const Operator compute = operator_called(node().op);
   if (compute == nullptr) refuse("the encoder has no such operator");
   if (node().outputs.empty() || node().outputs[0].empty()) refuse("it has no output");
-  const TermId result = (this->*compute)();
-  const std::string_view name = node().outputs[0];
-  if (model_.initializers.contains(name) || !values_.emplace(name, result).second)
-    throw Error(ErrorCode::kModelInvalid, path_ + ": " + in_quotes(name) + " is computed twice");
+  further_outputs_.clear();
+  std::vector<TermId> results = {(this->*compute)()};
+  results.insert(results.end(), further_outputs_.begin(), further_outputs_.end());
+  for (size_t i = 0; i < std::min(results.size(), node().outputs.size()); ++i) {
+    const std::string_view name = node().outputs[i];
+    if (name.empty()) continue;
+    if (model_.initializers.contains(name) || !values_.emplace(name, results[i]).second)
+      throw Error(ErrorCode::kModelInvalid, path_ + ": " + in_quotes(name) + " is computed twice");
+  }
 }
 
 void Evaluator::unsupported(size_t index, const std::string& reason) const {
@@ -289,31 +294,48 @@ const Term& Evaluator::number_beside(TermId number, TermId x) const {
 
 Evaluator::Operator Evaluator::operator_called(std::string_view name) noexcept {
   using E = Evaluator;
-  static constexpr std::array<std::pair<std::string_view, Operator>, 31> kAll = {{
+  static constexpr std::array<std::pair<std::string_view, Operator>, 49> kAll = {{
+      {"Abs", &E::absolute},
       {"Add", &E::add},
+      {"And", &E::logical_and},
       {"Cast", &E::cast},
       {"Concat", &E::concat},
       {"Constant", &E::constant_node},
       {"ConstantOfShape", &E::constant_of_shape},
+      {"Cos", &E::cosine},
+      {"CumSum", &E::cumulative_sum},
       {"Div", &E::divide},
       {"Equal", &E::equal},
       {"Erf", &E::error_function},
       {"Expand", &E::expand},
+      {"Flatten", &E::flatten},
       {"Gather", &E::gather},
+      {"GatherElements", &E::gather_elements},
       {"Gelu", &E::gelu},
+      {"Gemm", &E::gemm},
+      {"GreaterOrEqual", &E::greater_or_equal},
       {"Identity", &E::identity},
       {"IsNaN", &E::is_nan},
       {"LayerNormalization", &E::layer_normalization},
+      {"Less", &E::less},
+      {"LessOrEqual", &E::less_or_equal},
+      {"Log", &E::logarithm},
       {"MatMul", &E::matrix_product},
+      {"Min", &E::minimum},
       {"Mul", &E::multiply},
+      {"Neg", &E::negate},
       {"Not", &E::logical_not},
       {"Pow", &E::power},
       {"Range", &E::range},
       {"ReduceMean", &E::reduce_mean},
+      {"ReduceSum", &E::reduce_sum},
+      {"Relu", &E::relu},
       {"Reshape", &E::reshape},
       {"Shape", &E::shape_of},
+      {"Sin", &E::sine},
       {"Slice", &E::slice},
       {"Softmax", &E::softmax},
+      {"Split", &E::split},
       {"Sqrt", &E::square_root},
       {"Squeeze", &E::squeeze},
       {"Sub", &E::subtract},

@@ -108,7 +108,40 @@ class Evaluator {
   TermId add_tensor(TermId x, TermId tensor);
   TermId multiply_terms(TermId a, TermId b);
 
+  // index_operators.cpp
+  std::optional<std::vector<int64_t>> steps_of(TermId x) const;  // of coordinates; nothing: they are none
+  TermId add_coordinates(TermId a, TermId b, bool subtracts);
+  TermId scale_coordinates(TermId x, int64_t factor);
+  std::optional<TermId> add_places(TermId a, TermId b);
+  std::optional<TermId> multiply_places(TermId a, TermId b);
+  TermId negate();
+  TermId absolute();
+  TermId less();
+  TermId less_or_equal();
+  TermId greater_or_equal();
+  TermId logical_and();
+  TermId logarithm();
+  TermId minimum();
+  TermId flatten();
+  TermId cumulative_sum();
+  TermId gather_elements();
+  TermId gather_mask(TermId flat, TermId indices);
+  TermId reshape_mask(TermId mask, std::vector<Dim> target);
+
+  // turn_operators.cpp
+  TermId cosine();
+  TermId sine();
+  TermId split();
+  std::optional<TermId> multiply_turned(TermId a, TermId b);
+  std::optional<TermId> add_turned(TermId a, TermId b);
+  TermId concat_values();
+  TermId slice_values(TermId x, int64_t first, int64_t end);
+
   // network_operators.cpp
+  TermId gemm();
+  TermId reduce_sum();
+  TermId relu();
+  TermId parameter(size_t index);  // a tensor even where it has one element
   TermId matrix_product();
   TermId softmax();
   TermId layer_normalization();
@@ -120,6 +153,7 @@ class Evaluator {
   std::unordered_map<std::string_view, TermId> values_;
   std::unordered_map<const OnnxTensor*, TermId> constants_;  // each is read once
   size_t current_ = 0;
+  std::vector<TermId> further_outputs_;  // of the node being run, behind its first
 };
 
 }  // namespace gteway::graph

@@ -52,6 +52,18 @@ TermId Evaluator::cast() {
   if (term.kind == Kind::kIntegers && element == Element::kInteger) {  // of booleans
     return make(Kind::kIntegers, element, {}, term.shape, term.integers);
   }
+  const bool is_place = term.kind == Kind::kBehind || term.kind == Kind::kIsNotToken;
+  if (is_place && element == Element::kInteger)
+    return make(term.kind, element, {}, term.shape, term.integers);
+  if ((term.kind == Kind::kDistance || term.kind == Kind::kPositions || term.kind == Kind::kRealCount) &&
+      element == Element::kReal)
+    return make(term.kind, element, term.operands, term.shape, term.integers);
+  if (const Scaled wide = unscale(x);
+      is(wide.base, Kind::kLogarithm) && element == Element::kInteger && wide.factor > 0) {
+    const Term& logarithm = terms_[wide.base];
+    return make(Kind::kWide, element, logarithm.operands, logarithm.shape,
+                {static_cast<int64_t>(logarithm.number)}, wide.factor);
+  }
   // 0 and 1 are the same in every type; so are small whole numbers, but indices stay integers.
   if (!has_layout(term.kind) && !(term.kind == Kind::kZeros && element == Element::kInteger))
     refuse("it casts to another kind of number");
@@ -70,7 +82,14 @@ TermId Evaluator::constant_of_shape() {
   expect_inputs(1, 1);
   const std::vector<int64_t>& dims = integers_of(input(0));
   int64_t fill = 0;
-  if (const OnnxAttribute* value = node().attribute("value")) {
+  const OnnxAttribute* value = node().attribute("value");
+  if (value != nullptr && value->tensor && value->tensor->type == OnnxType::kBool &&
+      value->tensor->elements == 1 && value->tensor->has_elements()) {
+    value->tensor->read_integers(0, 1, &fill);
+    if (fill != 1) refuse("it is false everywhere");
+    return make(Kind::kTrue, Element::kBoolean, {}, dims);
+  }
+  if (value != nullptr) {
     if (!value->tensor || value->tensor->type != OnnxType::kInt64 || value->tensor->elements != 1 ||
         !value->tensor->has_elements())
       refuse("its value is no integer");
@@ -82,7 +101,7 @@ TermId Evaluator::constant_of_shape() {
   if (dims.size() == 1 && dims[0] >= 0 && dims[0] <= 8)
     return make(Kind::kIntegers, Element::kInteger, {}, {dims[0]},
                 std::vector<int64_t>(static_cast<size_t>(dims[0]), fill));
-  if (fill != 0) refuse("it fills more than a list of sizes");
+  if (fill != 0) return make(Kind::kFill, Element::kInteger, {}, dims, {}, static_cast<double>(fill));
   return make(Kind::kZeros, Element::kInteger, {}, dims);
 }
 
@@ -101,8 +120,14 @@ TermId Evaluator::shape_of() {
 TermId Evaluator::gather() {
   expect_inputs(2, 2);
   const TermId table = input(0), indices = input(1);
-  if (axis_of(integer_attribute("axis", 0), terms_[table].shape.size()) != 0)
-    refuse("it gathers along another axis than 0");
+  const size_t axis = axis_of(integer_attribute("axis", 0), terms_[table].shape.size());
+  // The row of each sequence's first token
+  if (axis == 1 && terms_[table].element == Element::kReal && terms_[table].shape.size() == 3 &&
+      terms_[table].shape[1] == kSequence && is(indices, Kind::kIntegers) && terms_[indices].shape.empty() &&
+      terms_[indices].integers == std::vector<int64_t>{0})
+    return make(Kind::kFirstRow, Element::kReal, {table}, {kBatch, terms_[table].shape[2]});
+  if (axis != 0) refuse("it gathers along another axis than 0");
+  if (is(table, Kind::kMask) && terms_[table].integers[0] == 2) return gather_mask(table, indices);
   if (is(table, Kind::kIntegers)) {
     const std::vector<int64_t>& list = terms_[table].integers;
     std::vector<int64_t> picked;
@@ -116,8 +141,14 @@ TermId Evaluator::gather() {
   const Term& which = terms_[indices];
   if (rows.kind != Kind::kTensor || rows.shape.size() != 2 || rows.integers[0] != 0)
     refuse("it looks up something else than the rows of a table of the model");
-  const bool is_index =
-      which.kind == Kind::kIds || which.kind == Kind::kPositions || which.kind == Kind::kZeros;
+  if (which.kind == Kind::kBucket) {
+    if (rows.shape[0] != static_cast<Dim>(which.number)) refuse("its table has another number of buckets");
+    std::vector<Dim> of_pairs = which.shape;
+    of_pairs.push_back(rows.shape[1]);
+    return make(Kind::kBias, Element::kReal, {table}, std::move(of_pairs), {0, 1, 2});
+  }
+  const bool is_index = which.kind == Kind::kIds || which.kind == Kind::kPositions ||
+                        which.kind == Kind::kZeros || which.kind == Kind::kPaddedPositions;
   if (!is_index || which.element != Element::kInteger)
     refuse("it looks up neither tokens, positions nor token types");
   std::vector<Dim> shape = which.shape;
@@ -141,6 +172,9 @@ TermId Evaluator::slice() {
     refuse("its lists have different lengths");
   for (const int64_t step : steps)
     if (step != 1) refuse("its step is not 1");
+  if (term.element == Element::kReal && starts.size() == 1 && rank >= 3 &&
+      axis_of(along[0], rank) + 1 == rank)
+    return slice_values(x, starts[0], ends[0]);
 
   if (term.kind == Kind::kIntegers && rank == 1 && starts.size() == 1) {
     axis_of(along[0], rank);
@@ -173,6 +207,7 @@ TermId Evaluator::slice() {
 
 TermId Evaluator::concat() {
   std::vector<int64_t> all;
+  if (has_input(0) && terms_[input(0)].element == Element::kReal) return concat_values();
   for (size_t i = 0; i < node().inputs.size(); ++i) {
     const TermId part = input(i);
     const std::vector<int64_t>& list = integers_of(part);
@@ -220,9 +255,22 @@ TermId Evaluator::unsqueeze() {
       return make(term.kind, term.element, {}, std::move(shape), {}, term.number, term.tolerance);
     case Kind::kPositions:
     case Kind::kZeros:
+    case Kind::kCoordinates: {
+      std::optional<std::vector<int64_t>> steps = steps_of(x);
       // Positions count along their last dimension.
-      if (is_new.back()) refuse("it puts a dimension behind the sequence's");
-      return make(term.kind, term.element, {}, std::move(shape), term.integers);
+      if (term.kind != Kind::kCoordinates && !is_new.back())
+        return make(term.kind, term.element, {}, std::move(shape), term.integers);
+      if (!steps) refuse("it puts a dimension behind the sequence's");
+      for (size_t i = 0, from = 0; i < rank; ++i) layout.push_back(is_new[i] ? 0 : (*steps)[from++]);
+      return make(Kind::kCoordinates, Element::kInteger, {}, std::move(shape), std::move(layout));
+    }
+    case Kind::kBias:
+      for (size_t i = 0, from = 0; i < rank; ++i) layout.push_back(is_new[i] ? -1 : term.integers[from++]);
+      return make(term.kind, term.element, term.operands, std::move(shape), std::move(layout));
+    case Kind::kCosines:
+    case Kind::kSines:
+      if (rank != 4 || !is_new[1]) refuse("it turns heads by the angles of others");
+      return make(term.kind, term.element, term.operands, std::move(shape));
     default:
       refuse("it adds a dimension to what should have none");
   }
@@ -233,6 +281,13 @@ TermId Evaluator::squeeze() {
   const TermId x = input(0);
   const std::optional<std::vector<int64_t>> given = axes("axes", 1);
   const Term& term = terms_[x];
+  if (term.kind == Kind::kThird) {
+    if (!given || given->size() != 1 || axis_of((*given)[0], 5) != 2) refuse("it drops another dimension");
+    const Dim heads = term.shape[3], size = term.shape[4], hidden = heads * size;
+    const TermId columns = make(Kind::kColumns, Element::kReal, term.operands, {kBatch, kSequence, hidden},
+                                {term.integers[0] * hidden, hidden});
+    return make(Kind::kHeads, Element::kReal, {columns}, {kBatch, kSequence, heads, size}, {0, 1, 2, 3});
+  }
   if (term.kind != Kind::kIntegers || term.shape != std::vector<Dim>{1})
     refuse("it squeezes something else than one size");
   if (given && (given->size() != 1 || axis_of((*given)[0], 1) != 0)) refuse("its axes do not exist");
@@ -293,6 +348,7 @@ TermId Evaluator::reshape() {
   expect_inputs(2, 2);
   const TermId x = input(0), target = input(1);
   if (terms_[target].shape.size() != 1) refuse("its new shape is no list");
+  if (is(x, Kind::kMask)) return reshape_mask(x, integers_of(target));
   const bool zero_copies = integer_attribute("allowzero", 0) == 0;
   const std::vector<Dim> shape = resolve_shape(terms_[x].shape, integers_of(target), zero_copies);
   if (shape == terms_[x].shape) return x;
@@ -306,6 +362,10 @@ TermId Evaluator::reshape() {
   }
   if (term.kind == Kind::kIntegers && shape.size() <= 1)
     return make(term.kind, term.element, {}, shape, term.integers);
+  if (term.element == Element::kReal && term.shape.size() == 3 && shape.size() == 5 && shape[0] == kBatch &&
+      shape[1] == kSequence && shape[2] == 3 && term.shape[0] == kBatch && term.shape[1] == kSequence &&
+      !is_symbol(shape[3]) && !is_symbol(shape[4]))
+    return make(Kind::kThirds, Element::kReal, {x}, shape);
   const bool splits = term.element == Element::kReal && term.shape.size() == 3 && shape.size() == 4 &&
                       shape[0] == kBatch && shape[1] == kSequence && term.shape[0] == kBatch &&
                       term.shape[1] == kSequence && !is_symbol(shape[2]) && !is_symbol(shape[3]);
@@ -341,7 +401,12 @@ TermId Evaluator::transpose() {
     turned.integers = {1 - term.integers[0]};
     return terms_.intern(std::move(turned));
   }
-  if (term.kind != Kind::kHeads && term.kind != Kind::kMixed) refuse("it turns something else than heads");
+  if (term.kind == Kind::kAngles && whole.factor == 1 && order == std::vector<int64_t>{0, 2, 1} &&
+      term.integers == std::vector<int64_t>{0})
+    return make(term.kind, Element::kReal, term.operands, std::move(shape), {1});
+  if (term.kind != Kind::kHeads && term.kind != Kind::kMixed && term.kind != Kind::kTurned &&
+      term.kind != Kind::kBias)
+    refuse("it turns something else than heads");
   std::vector<int64_t> layout;
   for (const int64_t axis : order) layout.push_back(term.integers[static_cast<size_t>(axis)]);
   const TermId turned = make(term.kind, Element::kReal, term.operands, std::move(shape), std::move(layout));
@@ -365,6 +430,15 @@ TermId Evaluator::expand() {
     const TermId wide = make(term.kind, term.element, {}, shape, std::move(layout));
     return whole.factor == 1 ? wide : scale(wide, whole.factor, whole.tolerance);
   }
+  if (term.kind == Kind::kBias && whole.factor == 1)
+    return make(term.kind, term.element, term.operands, shape, [&] {
+      std::vector<int64_t> layout(added, -1);
+      layout.insert(layout.end(), term.integers.begin(), term.integers.end());
+      return layout;
+    }());
+  if (term.kind == Kind::kTensor && term.shape.size() == 3 && shape.size() == 3 && shape[0] == kBatch &&
+      term.shape[0] == 1 && shape[1] == term.shape[1] && term.shape[2] == 1 && shape[2] == 1)
+    return make(Kind::kFrequencies, Element::kReal, {x}, shape);
   if (term.kind == Kind::kZeros) return make(term.kind, term.element, {}, shape);
   if (term.kind == Kind::kPositions) return make(term.kind, term.element, {}, shape, term.integers);
   if (term.kind == Kind::kIntegers && term.integers.size() == 1 && shape.size() == 1 &&
@@ -378,6 +452,9 @@ TermId Evaluator::range() {
   expect_inputs(3, 3);
   const std::vector<int64_t>&start = integers_of(input(0)), &end = integers_of(input(1)),
         &step = integers_of(input(2));
+  if (start == std::vector<int64_t>{0} && end == std::vector<int64_t>{kBatch} &&
+      step == std::vector<int64_t>{1})
+    return make(Kind::kCoordinates, Element::kInteger, {}, {kBatch}, {1});
   if (start != std::vector<int64_t>{0} || end != std::vector<int64_t>{kSequence} ||
       step != std::vector<int64_t>{1})
     refuse("it counts something else than the tokens");
