@@ -73,15 +73,16 @@ const ask = () =>
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify({ model: 'gteway-mini', input: ['one', 'two'] }),
   });
+const pause = () => new Promise((settle) => setTimeout(settle, 100));
 let answer;
-for (let tries = 0; answer === undefined && tries < 300; ++tries) {
-  answer = await ask().catch(() => new Promise((settle) => setTimeout(() => settle(undefined), 100)));
-}
-console.log('serves:', answer.status, (await answer.json()).data.length, 'vectors');
+// Until it listens there is no connection, and until the model is loaded another status.
+for (let tries = 0; answer?.ok !== true && tries < 300; ++tries, await pause()) answer = await ask().catch(() => undefined);
+const body = await answer.json();
+console.log('serves:', answer.status, body.data?.length ?? body, 'vectors');
 server.kill('SIGTERM');
 console.log('ends:', ...(await ended));
 END
 inside '' sh -c 'cd /app && HOME=/root node serve.mjs'
 readonly_root='mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && mount -t tmpfs tmpfs "$0/tmp"'
-inside "$readonly_root" sh -c 'cd /app && ! touch x 2>/dev/null && setpriv --reuid 65534 --regid 65534 --clear-groups \
-  env HF_HOME=/tmp/huggingface node embed.mjs | sed "s/^/read-only, as nobody, /"'
+inside "$readonly_root" sh -c 'cd /app && ! touch x 2>/dev/null && /usr/sbin/chroot --userspec=65534:65534 / \
+  env HF_HOME=/tmp/huggingface sh -c "cd /app && node embed.mjs" | sed "s/^/read-only, as nobody, /"'

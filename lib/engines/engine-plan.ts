@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { GtewayError } from '../errors.js';
 import { type Dtype, dtypeOfFile, isSafetensors } from '../models/model-files.js';
 import { binding } from '../native/binding.js';
+import { ortLibraryPath } from '../native/ort-library.js';
 import type { FilledSessionOptions } from './session-options.js';
 
 /** One way to run a model. */
@@ -95,6 +96,7 @@ function ortDtype(dtype: 'auto' | Dtype, modelFile: string | undefined): Dtype {
 const thisMachine: Machine = {
   encoderUnavailable: (dtype) => binding().encoderUnavailable(dtype),
   encoderSlower: () => {
+    if (!ortIsThere()) return null;
     const { isa } = binding().cpu();
     if (isa === 'scalar') return 'of its kernels only the scalar ones run here, which ONNX Runtime outruns';
     if (isa.startsWith('neon')) return 'its kernels for Arm were never measured beside ONNX Runtime';
@@ -102,6 +104,16 @@ const thisMachine: Machine = {
   },
   cudaAbsent,
 };
+
+/** Otherwise the encoder is the only one, however fast. Whether the library can be opened shows later. */
+function ortIsThere(): boolean {
+  try {
+    ortLibraryPath();
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** Looks for NVIDIA's driver, so that ONNX Runtime need not be opened where there is none. */
 function cudaAbsent(): string | null {

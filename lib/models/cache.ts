@@ -10,7 +10,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
-import { copyFile, link, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, link, lstat, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { GtewayError } from '../errors.js';
 import type { FileSet } from './model-files.js';
@@ -92,6 +92,8 @@ export class RepositoryCache {
     await replace(pointer, async (path) => {
       try {
         await symlink(target, path, 'file');
+        // Wine says yes and makes none.
+        await lstat(path);
       } catch {
         // Windows without developer mode, exFAT, some network shares.
         await link(blob, path).catch(() => copyFile(blob, path));

@@ -45,8 +45,10 @@ function nodeGypBuild(): NodeGypBuild {
   }
 }
 
-function runsOnMusl(): boolean {
+/** Whether this process's C library is musl. LIBC says it where it is set, as for node-gyp-build. */
+export function runsOnMusl(): boolean {
   if (process.platform !== 'linux') return false;
+  if (process.env.LIBC !== undefined) return process.env.LIBC === 'musl';
   // The report is slow to make, and Deno's and Bun's do not tell: it is asked where musl is installed at all.
   const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64';
   if (!existsSync(`/lib/ld-musl-${machine}.so.1`)) return false;

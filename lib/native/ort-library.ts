@@ -6,6 +6,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { GtewayError } from '../errors.js';
+import { runsOnMusl } from './binding.js';
 
 const names: Readonly<Record<string, RegExp>> = {
   linux: /^libonnxruntime\.so(\.\d+)*$/,
@@ -21,6 +22,12 @@ export function ortLibraryPath(): string {
     if (existsSync(path)) return path;
     throw new GtewayError('ERR_RUNTIME_UNAVAILABLE', `GTEWAY_ORT_LIBRARY names ${path}, which does not exist`);
   }
+  if (runsOnMusl())
+    throw new GtewayError(
+      'ERR_RUNTIME_UNAVAILABLE',
+      'this Node.js runs on musl, and the ONNX Runtime of onnxruntime-node on glibc alone; ' +
+        'set GTEWAY_ORT_LIBRARY to the path of one (1.22 or later) built for musl',
+    );
   const packageDirectory = dirname(resolvePackage());
   const bin = join(packageDirectory, 'bin');
   const pattern = names[process.platform];

@@ -5,6 +5,8 @@ import { compareVersions, readBinary } from './binary.mjs';
 const entrances = /^(napi_register_module_v\d+|node_api_module_get_api_version_v\d+)$/;
 /** zig's unwinder marks these for export. Windows looks names up in a given file, so they get in nobody's way there. */
 const unwinder = /^(_Unwind_\w+|unw_\w+|_GCC_specific_handler)$/;
+/** Operators new and delete, which C++ lets a program replace, and the linker's own: zig's keeps no list of what to show. */
+const allocation = /^(_Z(n[wa]|d[la])P?[vm].*|_mh_dylib_header|__dso_handle)$/;
 const nodeApi = /^(napi|node_api)_\w+$/;
 
 /**
@@ -19,9 +21,8 @@ export function faultsOf(target, bytes) {
   const faults = [];
   if (binary.format !== target.format || binary.arch !== target.arch)
     faults.push(`it is ${binary.format} for ${binary.arch}, not ${target.format} for ${target.arch}`);
-  const shown = binary.exports.filter(
-    (name) => !entrances.test(name) && !(target.format === 'pe' && unwinder.test(name)),
-  );
+  const mayShow = { elf: /^$/, pe: unwinder, macho: allocation }[target.format];
+  const shown = binary.exports.filter((name) => !entrances.test(name) && !mayShow.test(name));
   if (shown.length > 0)
     faults.push(`it exports ${shown.length} names that are nobody's business: ${shown.slice(0, 5).join(', ')}`);
   if (!binary.exports.includes('napi_register_module_v1')) faults.push('it does not export napi_register_module_v1');
