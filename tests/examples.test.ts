@@ -17,7 +17,7 @@ interface Outcome {
 async function run(command: string, parameters: string[], input = ''): Promise<Outcome> {
   const environment = { ...process.env, AI_INFERENCE_API_HOST: undefined, MODEL: undefined };
   const child = spawn(command, parameters, { cwd: root, env: environment, shell: process.platform === 'win32' });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 110_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 280_000);
   const outcome: Outcome = { stdout: '', stderr: '', status: null };
   child.stdout.on('data', (bytes: Buffer) => (outcome.stdout += bytes.toString()));
   child.stderr.on('data', (bytes: Buffer) => (outcome.stderr += bytes.toString()));

@@ -2,6 +2,6 @@
 import { vi } from 'vitest';
 
 /** Resolves with what `check` gives, once it no longer throws. `limit` in seconds. */
-export function until<T>(check: () => T | Promise<T>, { limit = 100 } = {}): Promise<T> {
+export function until<T>(check: () => T | Promise<T>, { limit = 280 } = {}): Promise<T> {
   return vi.waitFor(check, { timeout: limit * 1000, interval: 5 });
 }

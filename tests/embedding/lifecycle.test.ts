@@ -131,7 +131,7 @@ describe('where the thread ends', () => {
   const there = cells.filter(({ state }) => !(state in states));
   const names = [...new Set(there.map(({ state }) => state))];
   test.each(names)('%s: each method is as the table says', async (state) => {
-    const outcome = await runChild('lifecycle.mjs', [model, state, ...methods], { limit: 100 });
+    const outcome = await runChild('lifecycle.mjs', [model, state, ...methods]);
     expect(outcome, outcome.output).toMatchObject({ code: state === 'process exits' ? 7 : 0, signal: null });
     const expected = there.filter((cell) => cell.state === state).map(({ method, expected: is }) => [method, is]);
     expect(JSON.parse(outcome.output)).toEqual(Object.fromEntries(expected));

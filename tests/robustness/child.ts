@@ -14,7 +14,7 @@ export interface Outcome {
  * `script` is a file of children/, or an absolute path. Waits for the process to end, killing it after `limit` seconds: a hang is a
  * failure with a signal.
  */
-export function runChild(script: string, args: readonly string[], { limit = 60, env = {} } = {}): Promise<Outcome> {
+export function runChild(script: string, args: readonly string[], { limit = 280, env = {} } = {}): Promise<Outcome> {
   const path = resolve(fileURLToPath(new URL('children', import.meta.url)), script);
   const begin = performance.now();
   return new Promise((settle, reject) => {

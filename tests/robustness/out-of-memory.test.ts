@@ -26,7 +26,7 @@ describe.skipIf(process.platform !== 'linux')('an allocation that fails', () => 
   ])('while a session of %s is loaded, used or closed: ERR_OUT_OF_MEMORY, and no other harm', async (engine, most) => {
     expect(existsSync(faultyAddon), `${faultyAddon} is missing: npm run build:tests`).toBe(true);
     const args = [inject('fixture'), engine, faultyAddon, String(most)];
-    const outcome = await runChild('out-of-memory.mjs', args, { limit: 110 });
+    const outcome = await runChild('out-of-memory.mjs', args);
     expect(outcome, outcome.output).toMatchObject({ code: 0, signal: null });
     const { count, loading, tried, outcomes, wrong } = JSON.parse(outcome.output) as Report;
     expect(wrong).toEqual([]);

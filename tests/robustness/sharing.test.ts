@@ -17,7 +17,7 @@ interface Report {
 }
 
 async function report(model: string, dtype: string): Promise<Report> {
-  const outcome = await runChild('sharing.mjs', [model, dtype, '3'], { limit: 110 });
+  const outcome = await runChild('sharing.mjs', [model, dtype, '3']);
   expect(outcome, outcome.output).toMatchObject({ code: 0, signal: null });
   return JSON.parse(outcome.output) as Report;
 }

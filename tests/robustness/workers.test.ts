@@ -11,7 +11,7 @@ describe('worker_threads', () => {
     ['terminate-busy', [1, 1]],
     ['exit-busy', [3, 3]],
   ])('%s: every worker gives the same vectors, and the main thread goes on', async (how, codes) => {
-    const outcome = await runChild('worker.mjs', [model, how], { limit: 90 });
+    const outcome = await runChild('worker.mjs', [model, how]);
     expect(outcome, outcome.output).toMatchObject({ code: 0, signal: null });
     expect(JSON.parse(outcome.output)).toEqual({ same: true, codes });
   });

@@ -81,7 +81,7 @@ async function step(context: TestContext, runtime: RuntimeName, name: string, no
     cwd: here,
     env: { ...process.env, DENO_NO_UPDATE_CHECK: '1', AI_INFERENCE_API_HOST: server?.url },
   });
-  const timer = setTimeout(() => child.kill('SIGKILL'), 60_000);
+  const timer = setTimeout(() => child.kill('SIGKILL'), 280_000);
   let printed = '';
   let errors = '';
   child.stderr.on('data', (bytes: Buffer) => (errors += bytes.toString()));

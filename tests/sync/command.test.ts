@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test 
 import { syncAgeMetric } from '../../lib/sync/metrics.js';
 import { buildLibrary, root } from '../built-library.js';
 import { cli, cliEnvironment, main, runCli, temporaryDirectory } from '../cli/run-cli.js';
-import { Cluster, findPostgres } from './postgres.js';
+import { Cluster, clusterPatience, findPostgres } from './postgres.js';
 import { closeSharedSession, createTable, expectInStep, model, type TestTable, untilTrue } from './sync-fixture.js';
 
 const postgres = findPostgres();
@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)(
     const tables: TestTable[] = [];
     beforeAll(async () => {
       cluster = await Cluster.start();
-    });
+    }, clusterPatience);
     afterEach(async () => {
       for (const table of tables.splice(0)) await table.close();
     });

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { workCommand } from '../../lib/cli/sync/work.js';
 import { readStatus } from '../../lib/sync/status.js';
 import { root } from '../built-library.js';
-import { Cluster, findPostgres } from './postgres.js';
+import { Cluster, clusterPatience, findPostgres } from './postgres.js';
 import { closeSharedSession, createTable } from './sync-fixture.js';
 
 const { bin, version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
@@ -108,37 +108,41 @@ const postgres = findPostgres();
 const missing = 'missing' in postgres ? postgres.missing : undefined;
 
 describe.skipIf(missing !== undefined)(`in a database${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
-  test('its query tells the age of the oldest job as status does, 0 without any, along the index', async () => {
-    const cluster = await Cluster.start();
-    const table = await createTable(cluster, { name: container.args[container.args.indexOf('--name') + 1] ?? '' });
-    try {
-      const query = trigger.metadata.query ?? '';
-      const age = async (): Promise<number> => {
-        const [row] = await table.run<Record<string, number>>(query);
-        const values = Object.values(row ?? {});
-        expect(values).toHaveLength(1);
-        return values[0] ?? NaN;
-      };
-      expect(await age()).toBe(0);
-      await table.run("INSERT INTO documents SELECT i, 'row ' || i FROM generate_series(1, 20000) i");
-      await table.run("UPDATE gteway_sync.articles_queue SET due = due - interval '1 hour' WHERE key_1 = 7");
-      await table.run(
-        "UPDATE gteway_sync.articles_queue SET priority = 1, due = due - interval '2 hours' WHERE key_1 = 8",
-      );
-      expect(await age()).toBeGreaterThan(7200);
-      expect(Math.abs((await age()) - (await readStatus(table.pool, table.target)).oldest)).toBeLessThan(60);
-      await table.run('ANALYZE gteway_sync.articles_queue');
-      const plan = await table.run<{ 'QUERY PLAN': string }>(`EXPLAIN ${query}`);
-      expect(
-        plan
-          .map((row) => row['QUERY PLAN'])
-          .join('\n')
-          .match(/Index (?:Only )?Scan using articles_queue_due/g),
-      ).toHaveLength(2);
-    } finally {
-      await table.close();
-      await closeSharedSession();
-      await cluster.close();
-    }
-  });
+  test(
+    'its query tells the age of the oldest job as status does, 0 without any, along the index',
+    { timeout: clusterPatience },
+    async () => {
+      const cluster = await Cluster.start();
+      const table = await createTable(cluster, { name: container.args[container.args.indexOf('--name') + 1] ?? '' });
+      try {
+        const query = trigger.metadata.query ?? '';
+        const age = async (): Promise<number> => {
+          const [row] = await table.run<Record<string, number>>(query);
+          const values = Object.values(row ?? {});
+          expect(values).toHaveLength(1);
+          return values[0] ?? NaN;
+        };
+        expect(await age()).toBe(0);
+        await table.run("INSERT INTO documents SELECT i, 'row ' || i FROM generate_series(1, 20000) i");
+        await table.run("UPDATE gteway_sync.articles_queue SET due = due - interval '1 hour' WHERE key_1 = 7");
+        await table.run(
+          "UPDATE gteway_sync.articles_queue SET priority = 1, due = due - interval '2 hours' WHERE key_1 = 8",
+        );
+        expect(await age()).toBeGreaterThan(7200);
+        expect(Math.abs((await age()) - (await readStatus(table.pool, table.target)).oldest)).toBeLessThan(60);
+        await table.run('ANALYZE gteway_sync.articles_queue');
+        const plan = await table.run<{ 'QUERY PLAN': string }>(`EXPLAIN ${query}`);
+        expect(
+          plan
+            .map((row) => row['QUERY PLAN'])
+            .join('\n')
+            .match(/Index (?:Only )?Scan using articles_queue_due/g),
+        ).toHaveLength(2);
+      } finally {
+        await table.close();
+        await closeSharedSession();
+        await cluster.close();
+      }
+    },
+  );
 });

@@ -15,7 +15,7 @@ import { readFailures, readStatus } from '../../lib/sync/status.js';
 import { SyncWorker } from '../../lib/sync/worker.js';
 import { buildLibrary } from '../built-library.js';
 import { cliEnvironment, main } from '../cli/run-cli.js';
-import { Cluster, findPostgres } from './postgres.js';
+import { Cluster, clusterPatience, findPostgres } from './postgres.js';
 import {
   closeSharedSession,
   createTable,
@@ -60,7 +60,7 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   beforeAll(async () => {
     await buildLibrary();
     cluster = await Cluster.start();
-  });
+  }, clusterPatience);
   afterEach(async () => {
     for (const table of tables.splice(0)) await table.close();
   });

@@ -39,6 +39,9 @@ function serverUser(): User | undefined {
   return undefined;
 }
 
+/** Milliseconds that a start may take: the first of a checkout builds pgvector. */
+export const clusterPatience = 300_000;
+
 export class Cluster {
   readonly directory: string;
   readonly #bin: string;

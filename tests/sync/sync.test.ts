@@ -4,7 +4,7 @@ import { removeSql } from '../../lib/sync/schema-sql.js';
 import { readStatus } from '../../lib/sync/status.js';
 import { backfillSql } from '../../lib/sync/backfill.js';
 import { queueSql } from '../../lib/sync/queue-sql.js';
-import { Cluster, findPostgres } from './postgres.js';
+import { Cluster, clusterPatience, findPostgres } from './postgres.js';
 import {
   closeSharedSession,
   createTable,
@@ -31,7 +31,7 @@ describe.skipIf(missing !== undefined)(
     };
     beforeAll(async () => {
       cluster = await Cluster.start();
-    });
+    }, clusterPatience);
     afterEach(async () => {
       for (const table of tables.splice(0)) await table.close();
     });
@@ -215,7 +215,7 @@ describe.skipIf(missing !== undefined)(
       expect(await table.run(facts)).toEqual([{ triggers: 0, schemas: 0, columns: 0 }]);
     });
 
-    test('a million rows from one statement: claims and pages go along an index', async () => {
+    test('a million rows from one statement: claims and pages go along an index', { timeout: 300_000 }, async () => {
       const table = await create();
       await table.run("INSERT INTO documents SELECT i, 'row ' || i FROM generate_series(1, 1000000) i");
       await table.run('ANALYZE documents; ANALYZE gteway_sync.documents_queue');
