@@ -82,16 +82,14 @@ for platform in "$@"; do
     linux-x64-musl)
       bun=$(package @oven/bun-linux-x64-musl@1.4.5)/bin/bun
       libraries=$(musl_libraries amd64 x86_64 /usr/lib/gcc/x86_64-linux-gnu/12 "$bun")
-      host=$(printf '%s\n--library-path\n%s\n%s' "$libraries/ld-musl-x86_64.so.1" "$libraries" "$bun")
-      export LIBC=musl
+      host=$(printf 'env\nLIBC=musl\n%s\n--library-path\n%s\n%s' "$libraries/ld-musl-x86_64.so.1" "$libraries" "$bun")
       ;;
     linux-arm64-musl)
       command -v qemu-aarch64-static >/dev/null || missing qemu-user-static
       bun=$(package @oven/bun-linux-aarch64-musl@1.4.5)/bin/bun
       libraries=$(musl_libraries arm64 aarch64 /usr/lib/gcc-cross/aarch64-linux-gnu/12 "$bun")
       export GTEWAY_ORT_LIBRARY=/not-in-an-emulator
-      host=$(printf 'qemu-aarch64-static\n%s\n--library-path\n%s\n%s' "$libraries/ld-musl-aarch64.so.1" "$libraries" "$bun")
-      export LIBC=musl
+      host=$(printf 'env\nLIBC=musl\nqemu-aarch64-static\n%s\n--library-path\n%s\n%s' "$libraries/ld-musl-aarch64.so.1" "$libraries" "$bun")
       ;;
     win32-x64)
       wine=/usr/lib/wine/wine64

@@ -56,6 +56,7 @@ const mayInclude: Record<string, readonly string[]> = {
 const intrinsics: Record<string, string | undefined> = {
   scalar: undefined,
   avx2: 'immintrin.h',
+  avxvnni: 'immintrin.h',
   avx512: 'immintrin.h',
   avx512vnni: 'immintrin.h',
   avx512bf16: 'immintrin.h',
@@ -68,6 +69,7 @@ const isIntrinsicsHeader = /^(arm_\w+|\w*mmintrin|immintrin|x86intrin|intrin|cpu
 
 /** Sets of instructions that contain another one may share its folder's headers, which are internal to each file. */
 const contains: Record<string, readonly string[]> = {
+  avxvnni: ['avx2'],
   avx512vnni: ['avx512'],
   avx512bf16: ['avx512'],
   amx: ['avx512', 'avx512bf16'],

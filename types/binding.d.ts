@@ -16,11 +16,66 @@ export interface NativeAddedToken {
   special: boolean;
 }
 
+/** A literal, or else characters of a set, at least and at most so many in a row. */
+export interface NativePattern {
+  literal: string;
+  characters: string;
+  /** All white space is in the set, too. */
+  whitespace: boolean;
+  least: number;
+  /** May be Infinity. */
+  most: number;
+}
+
+export type NativeNormalizer =
+  | {
+      type: 'BertNormalizer';
+      cleanText: boolean;
+      handleChineseChars: boolean;
+      stripAccents: boolean;
+      lowercase: boolean;
+    }
+  | { type: 'NFC' | 'NFD' | 'NFKC' | 'NFKD' | 'Lowercase' | 'StripAccents' | 'Nmt' }
+  | { type: 'Replace'; pattern: NativePattern; text: string }
+  | { type: 'Prepend'; text: string }
+  | { type: 'Strip'; left: boolean; right: boolean }
+  | { type: 'Precompiled'; bytes: Uint8Array };
+
+export type NativeSplitBehavior = 'Removed' | 'Isolated' | 'MergedWithPrevious' | 'MergedWithNext' | 'Contiguous';
+
+export type NativePreTokenizer =
+  | { type: 'BertPreTokenizer' | 'Whitespace' | 'WhitespaceSplit' }
+  | { type: 'Punctuation' | 'Digits'; behavior: NativeSplitBehavior }
+  | { type: 'Pattern'; pattern: NativePattern; behavior: NativeSplitBehavior; invert: boolean }
+  | { type: 'Regex'; regex: 'gpt2' | 'cl100k' | 'qwen' }
+  | { type: 'ByteLevel'; addPrefixSpace: boolean; useRegex: boolean }
+  | { type: 'Metaspace'; text: string; prepend: 'always' | 'first' | 'never'; split: boolean };
+
 /** What lib/tokenizer/tokenizer-json.ts makes of a tokenizer.json. */
 export interface NativeTokenizerConfig {
+  model: 'WordPiece' | 'Unigram' | 'BPE';
+  /** Unigram: beside vocabularyTokens, whose ids count from 0. */
+  scores: Float64Array;
+  /** Unigram. */
+  unkId: number;
+  /** BPE: left, right and merged id of each rule, the first learned first. */
+  merges: Int32Array;
+  /** BPE. */
+  endOfWordSuffix: string;
+  fuseUnk: boolean;
+  ignoreMerges: boolean;
+  /** BPE and Unigram. */
+  byteFallback: boolean;
+  /** The last pre-tokenizer, and no other, is ByteLevel. */
+  byteLevel: boolean;
+  /** WordPiece between BERT's normalizer, or none, and its pre-tokenizer: the four switches below count, not the steps. */
+  bert: boolean;
+  normalizers: NativeNormalizer[];
+  preTokenizers: NativePreTokenizer[];
   vocabularyTokens: string[];
   /** Beside vocabularyTokens; may have holes and duplicates. */
   vocabularyIds: Int32Array;
+  /** With BPE empty: what is unknown is left out. */
   unkToken: string;
   continuingSubwordPrefix: string;
   maxInputCharsPerWord: number;

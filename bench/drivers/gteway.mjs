@@ -25,6 +25,7 @@ export const variants = [
   together('encoder', 'fp32', 'avx2'),
   together('encoder', 'bf16', 'avx512bf16'),
   together('encoder', 'int8', 'avx512vnni'),
+  together('encoder', 'int8', 'avxvnni'),
   { name: 'gteway (defaults)', dtype: 'auto', way: 'together', kinds: ['corpus', 'latency'], quick: true },
   { name: 'gteway (defaults), one per call', dtype: 'auto', way: 'single', kinds: ['corpus'] },
 ];

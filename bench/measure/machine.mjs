@@ -20,7 +20,7 @@ export function machine() {
 /** Those that decide how fast an encoder can be, as Linux names them. */
 function instructionSets() {
   const flags = new Set(/^flags\s*:\s*(.*)$/m.exec(readOrUndefined('/proc/cpuinfo') ?? '')?.[1].split(' '));
-  return ['avx2', 'fma', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_int8'].filter((flag) =>
+  return ['avx2', 'fma', 'avx_vnni', 'avx512f', 'avx512_vnni', 'avx512_bf16', 'amx_bf16', 'amx_int8'].filter((flag) =>
     flags.has(flag),
   );
 }

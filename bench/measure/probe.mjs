@@ -6,7 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { buildNative } from './native-target.mjs';
 
 /**
- * @typedef {'avx512_fma_f32' | 'avx2_fma_f32' | 'avx512_bf16' | 'avx512_vnni' | 'amx_bf16' | 'amx_int8'} Instruction
+ * @typedef {'avx512_fma_f32' | 'avx2_fma_f32' | 'avx512_bf16' | 'avx512_vnni' | 'avx_vnni' | 'amx_bf16' | 'amx_int8'} Instruction
  * @typedef {{ gops: number, best: number, mode?: 'fast' | 'slow' }} MultiplyRate 10^9 multiplications and additions per
  *   second, over all threads; `mode` of matrix units that have two speeds
  */
@@ -24,12 +24,14 @@ const multipliers = {
   int8: [
     { flag: 'amx_int8', isa: 'amx', instruction: 'amx_int8' },
     { flag: 'avx512_vnni', isa: 'avx512vnni', instruction: 'avx512_vnni' },
+    { flag: 'avx_vnni', isa: 'avxvnni', instruction: 'avx_vnni' },
   ],
 };
 
 /** What each instruction set of gteway's needs of the machine, as Linux names it. */
 const flagOfIsa = {
   avx2: 'fma',
+  avxvnni: 'avx_vnni',
   avx512: 'avx512f',
   avx512bf16: 'avx512_bf16',
   avx512vnni: 'avx512_vnni',

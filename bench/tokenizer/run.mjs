@@ -40,22 +40,23 @@ const cases = corpora.map((name) => {
 const all = cases.flatMap(({ texts }) => texts);
 cases.push({ name: 'all', texts: all, bytes: bytesOf(all) });
 
-const ways = (await Promise.all(drivers.map((driver) => driver.load(options.model)))).flat();
-
-// Nobody's time counts before its ids are ours. (The JavaScript implementation differs in a few texts; it is told.)
-const expected = await ways[0].ids(all);
-const differing = new Map();
-for (const way of ways) {
-  const ids = await way.ids(all);
-  const wrong = all.filter((_, i) => !sameIds(ids[i], expected[i])).length;
-  differing.set(way.name, wrong);
-  if (wrong > all.length / 100) throw new Error(`${way.name} gives other ids for ${wrong} of ${all.length} texts`);
-}
+/** The kinds of tokenizers: BERT's by --model, and of the tiny models of other families one of each kind. */
+const families = join(shared, 'models/families');
+const kinds = [
+  { name: 'WordPiece', directory: options.model },
+  { name: 'Unigram, as XLM-RoBERTa has it', directory: join(families, 'xlm-roberta') },
+  { name: 'byte-level BPE, as ModernBERT has it', directory: join(families, 'modernbert') },
+].filter(({ directory }) => existsSync(join(directory, 'tokenizer.json')));
 
 const rounds = options.quick ? 3 : 7;
 const secondsPerRound = options.quick ? 0.05 : 0.2;
-/** Side by side: each round gives every way its turn, so that what the machine does meanwhile meets all of them. */
-async function measure(/** @type {{ texts: string[], bytes: number }} */ { texts, bytes }) {
+/**
+ * Side by side: each round gives every way its turn, so that what the machine does meanwhile meets all of them.
+ *
+ * @param {import('./drivers/driver.mjs').Way[]} ways
+ * @param {{ texts: string[], bytes: number }} item
+ */
+async function measure(ways, { texts, bytes }) {
   const speeds = ways.map(() => /** @type {number[]} */ ([]));
   for (let round = 0; round < rounds; round++) {
     for (const [i, way] of ways.entries()) {
@@ -71,21 +72,47 @@ async function measure(/** @type {{ texts: string[], bytes: number }} */ { texts
   return speeds.map(median);
 }
 
-const speeds = [];
-for (const item of cases) speeds.push(await measure(item));
-const peer = ways.findIndex(({ name }) => name === 'tokenizers (Rust), encode one by one');
-console.log('MB/s from JavaScript, wall-clock, median of', rounds, 'rounds side by side');
-console.log(
-  table(
-    ['', ...cases.map(({ name }) => name), 'all ÷ Rust', 'texts that differ'],
-    ways.map((way, i) => [
-      way.name,
-      ...speeds.map((column) => number(column[i])),
-      number(speeds[cases.length - 1][i] / speeds[cases.length - 1][peer]),
-      String(differing.get(way.name)),
-    ]),
-  ),
-);
+/** @param {{ name: string, directory: string }} kind */
+async function compare({ name, directory }) {
+  const ways = (await Promise.all(drivers.map((driver) => driver.load(directory)))).flat();
+
+  // Nobody's time counts before its ids are ours. (The JavaScript implementation differs in some texts; it is told.)
+  const expected = await ways[0].ids(all);
+  const differing = new Map();
+  for (const way of ways) {
+    const ids = await way.ids(all);
+    const wrong = all.filter((_, i) => !sameIds(ids[i], expected[i])).length;
+    differing.set(way.name, wrong);
+    if (wrong > all.length / 100) console.log(`${way.name} gives other ids for ${wrong} of ${all.length} texts`);
+  }
+  const speeds = [];
+  for (const item of cases) speeds.push(await measure(ways, item));
+  const peer = ways.findIndex((way) => way.name === 'tokenizers (Rust), encode one by one');
+  console.log(`${name}: MB/s from JavaScript, wall-clock, median of ${rounds} rounds side by side`);
+  console.log(
+    table(
+      ['', ...cases.map((item) => item.name), 'all ÷ Rust', 'texts that differ'],
+      ways.map((way, i) => [
+        way.name,
+        ...speeds.map((column) => number(column[i])),
+        number(speeds[cases.length - 1][i] / speeds[cases.length - 1][peer]),
+        String(differing.get(way.name)),
+      ]),
+    ),
+  );
+  return {
+    name,
+    fastest: speeds[cases.length - 1][0],
+    ways: ways.map((way, i) => ({
+      name: way.name,
+      differing: differing.get(way.name),
+      mbPerSecond: Object.fromEntries(cases.map((item, k) => [item.name, speeds[k][i]])),
+    })),
+  };
+}
+
+const javascript = [];
+for (const kind of kinds) javascript.push(await compare(kind));
 console.log('(tokenizers’ encodeBatch uses all cores; everything else is one thread)');
 
 const [corpus, limited, hostile] = measureNative(options.model, all, ['corpus', 'limited', 'hostile']);
@@ -100,7 +127,7 @@ const stage = (/** @type {string} */ name) => corpus.find((row) => row.case.star
 const split = stage('stages 1 and 2');
 const counted = stage('stages 1 to 3');
 const whole = stage('all texts joined');
-const fromJs = 1000 / speeds[cases.length - 1][0];
+const fromJs = 1000 / javascript[0].fastest;
 console.log(
   `per byte: clean, lower, split ${split.toFixed(2)} ns · lookup and pieces ${(counted - split).toFixed(2)} ns · ` +
     `output ${Math.max(0, whole - counted).toFixed(2)} ns · beginning and ending a text ` +
@@ -125,11 +152,6 @@ console.log(
   ),
 );
 if (options.json !== undefined) {
-  const javascript = ways.map((way, i) => ({
-    name: way.name,
-    differing: differing.get(way.name),
-    mbPerSecond: Object.fromEntries(cases.map(({ name }, k) => [name, speeds[k][i]])),
-  }));
   writeFileSync(options.json, JSON.stringify({ machine: machine(), javascript, corpus, limited, hostile }, null, 2));
 }
 

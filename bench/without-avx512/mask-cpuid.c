@@ -9,7 +9,11 @@
 static const unsigned leaf7_ebx = 1u << 16 | 1u << 17 | 1u << 21 | 1u << 26 | 1u << 27 | 1u << 28 | 1u << 30 | 1u << 31;
 static const unsigned leaf7_ecx = 1u << 1 | 1u << 6 | 1u << 11 | 1u << 12 | 1u << 14;
 static const unsigned leaf7_edx = 1u << 2 | 1u << 3 | 1u << 8 | 1u << 22 | 1u << 23 | 1u << 24 | 1u << 25;
+#ifdef KEEP_AVX_VNNI
+static const unsigned leaf7_1_eax = 1u << 5; /* AVX-512 BF16 */
+#else
 static const unsigned leaf7_1_eax = 1u << 4 | 1u << 5; /* AVX-VNNI, AVX-512 BF16 */
+#endif
 
 static void answer(int signal_number, siginfo_t* info, void* context) {
   (void)info;

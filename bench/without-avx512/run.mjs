@@ -5,6 +5,10 @@
  *
  *     node bench/without-avx512/run.mjs mixed --driver onnxruntime-node --driver encoder
  *
+ * With --avx-vnni first it keeps AVX-VNNI, the opponent of gteway's kernels for processors that have that and no AVX-512:
+ *
+ *     node bench/without-avx512/run.mjs --avx-vnni mixed --driver onnxruntime-node --driver avxvnni
+ *
  * A copy of its library gets another instruction in place of each cpuid that asks for vector instructions (those near an
  * xgetbv, which asks whether the system saves their registers), and mask-cpuid.c answers. Linux on x86-64, with a C compiler.
  */
@@ -19,6 +23,8 @@ import { installDependencies } from '../dependencies.mjs';
 const here = dirname(fileURLToPath(import.meta.url));
 /** Of the code around an xgetbv. */
 const nearby = 600;
+
+const keepsAvxVnni = process.argv[2] === '--avx-vnni';
 
 installDependencies();
 const ort = dirname(createRequire(join(here, '..', 'package.json')).resolve('onnxruntime-node/package.json'));
@@ -38,15 +44,18 @@ try {
   writeFileSync(join(directory, name), library);
 
   const mask = join(directory, 'mask-cpuid.so');
-  const compiled = spawnSync('cc', ['-O1', '-shared', '-fPIC', '-o', mask, join(here, 'mask-cpuid.c')], {
-    stdio: 'inherit',
-  });
+  const flags = ['-O1', '-shared', '-fPIC', ...(keepsAvxVnni ? ['-DKEEP_AVX_VNNI'] : [])];
+  const compiled = spawnSync('cc', [...flags, '-o', mask, join(here, 'mask-cpuid.c')], { stdio: 'inherit' });
   if (compiled.status !== 0) throw new Error('a C compiler is needed: cc');
 
-  const bench = spawnSync(process.execPath, [join(here, '..', 'run.mjs'), ...process.argv.slice(2)], {
-    stdio: 'inherit',
-    env: { ...process.env, LD_PRELOAD: `${mask} ${join(directory, name)}` },
-  });
+  const bench = spawnSync(
+    process.execPath,
+    [join(here, '..', 'run.mjs'), ...process.argv.slice(keepsAvxVnni ? 3 : 2)],
+    {
+      stdio: 'inherit',
+      env: { ...process.env, LD_PRELOAD: `${mask} ${join(directory, name)}` },
+    },
+  );
   process.exitCode = bench.status ?? 1;
 } finally {
   rmSync(directory, { recursive: true, force: true });

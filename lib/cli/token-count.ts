@@ -11,6 +11,8 @@ const defaultPieceLength = 1 << 20;
 /** A piece that finds no place to be cut grows to this; V8's longest string is 2^29 - 24. */
 const longestPiece = 1 << 28;
 
+const nowhere = /(?!)/u;
+
 /**
  * Matches the characters that a text may be cut behind without changing its tokens:
  *
@@ -19,9 +21,10 @@ const longestPiece = 1 << 28;
  *   follows them.
  * - So are ideographs, where the tokenizer puts blanks around them.
  *
- * None of them if an added token, which is matched in the text before it is split, could reach across.
+ * None of them where the tokenizer is not BERT's, whose words may hold blanks, or if an added token, which is matched in the text before it is split, could reach across.
  */
-export function cutPattern(config: Pick<NativeTokenizerConfig, 'handleChineseChars' | 'addedTokens'>): RegExp {
+export function cutPattern(config: Pick<NativeTokenizerConfig, 'bert' | 'handleChineseChars' | 'addedTokens'>): RegExp {
+  if (!config.bert) return nowhere;
   const added = config.addedTokens.map(({ content }) => `${content}${content.normalize('NFD')}`).join('');
   const taken = added + added.toLowerCase();
   const blanks = /\s/u.test(added) ? [] : [' ', '\t', '\n', '\r'];
@@ -35,7 +38,7 @@ export function cutPattern(config: Pick<NativeTokenizerConfig, 'handleChineseCha
   const areWords = config.handleChineseChars && !asksForWords && blanks.length > 0 && !/[\u4e00-\u9fff]/u.test(added);
   const ideographs = areWords ? '\\u4e00-\\u9fff' : '';
   // Never matches where nothing is safe.
-  return escaped.length === 0 && ideographs === '' ? /(?!)/u : new RegExp(`[${escaped.join('')}${ideographs}]`, 'u');
+  return escaped.length === 0 && ideographs === '' ? nowhere : new RegExp(`[${escaped.join('')}${ideographs}]`, 'u');
 }
 
 /** The number of tokens of all chunks joined (UTF-8), special tokens not counted. */
@@ -61,7 +64,10 @@ export async function countTokens(
     if (end === 0) {
       if (length > longestPiece) {
         throw new CommandError(
-          `${name}: no blank and no punctuation within ${longestPiece} characters; ` +
+          `${name}: ` +
+            (canCutBehind === nowhere
+              ? `longer than ${longestPiece} characters, and this tokenizer's words may reach across any place; `
+              : `no blank and no punctuation within ${longestPiece} characters; `) +
             'such a text cannot be counted exactly in bounded memory',
         );
       }

@@ -16,6 +16,8 @@ export class TokenIdReader {
   readonly #continuing: string;
   readonly #prefix: Int32Array;
   readonly #suffix: Int32Array;
+  /** What spells a token's part of the text, where words are not parted by blanks. */
+  readonly #spelled: ((tokens: string) => string) | undefined;
 
   /** @param config of the tokenizer */
   constructor(tokenizer: Tokenizer, config: NativeTokenizerConfig) {
@@ -27,6 +29,7 @@ export class TokenIdReader {
     this.#continuing = config.continuingSubwordPrefix;
     this.#prefix = config.prefixIds;
     this.#suffix = config.suffixIds;
+    if (config.model !== 'WordPiece') this.#spelled = config.byteLevel ? fromByteLetters : fromMetaspace(config);
   }
 
   /** The ids the tokenizer puts around a text, such as those of [CLS] and [SEP]. */
@@ -42,12 +45,15 @@ export class TokenIdReader {
   text(ids: readonly number[], field: string): string {
     const inner = this.#withoutSpecialTokens(ids);
     let text = '';
+    let spelled = '';
     for (const id of inner) {
       const token = this.#tokens.get(id);
       if (token === undefined) throw refusal(field, `${id} is no token of this model`);
+      spelled += token;
       const continues = token.startsWith(this.#continuing) && text !== '';
       text += continues ? token.slice(this.#continuing.length) : `${text === '' ? '' : ' '}${token}`;
     }
+    if (this.#spelled !== undefined) text = this.#spelled(spelled);
     const again = this.#tokenizer.encode(text, { maxTokens: Infinity, addSpecialTokens: false }).ids;
     const difference = inner.findIndex((id, i) => again[i] !== id);
     if (difference !== -1) throw refusal(field, `no text has them (from the one at position ${difference} on)`);
@@ -63,6 +69,25 @@ export class TokenIdReader {
     const hasSuffix = suffix.length > 0 && rest >= begin && suffix.every((id, i) => ids[rest + i] === id);
     return ids.slice(begin, hasSuffix ? rest : ids.length);
   }
+}
+
+function fromByteLetters(letters: string): string {
+  return Buffer.from(Array.from(letters, (letter) => byteOfLetter.get(letter) ?? 0x3f)).toString();
+}
+
+/** GPT-2's letters: printable Latin-1 stands for itself, the other bytes, in order, for U+0100 onwards. */
+const byteOfLetter = new Map<string, number>();
+for (let byte = 0, next = 0x100; byte < 256; byte++) {
+  const isOwn = (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);
+  byteOfLetter.set(String.fromCodePoint(isOwn ? byte : next++), byte);
+}
+
+function fromMetaspace({ preTokenizers }: NativeTokenizerConfig): (tokens: string) => string {
+  const metaspace = preTokenizers.find((step) => step.type === 'Metaspace');
+  return (tokens) => {
+    const text = tokens.replaceAll(metaspace?.text ?? '▁', ' ');
+    return metaspace?.prepend === 'never' ? text : text.replace(/^ /, '');
+  };
 }
 
 function refusal(field: string, why: string): RequestFailure {

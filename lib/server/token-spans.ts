@@ -2,7 +2,8 @@
  * Where in a text its tokens came from, in bytes of UTF-8.
  *
  * The native tokenizer keeps no places: they cost time, and vectors need none. They are found again by normalizing the
- * text a second time, code point by code point, and spelling the tokens along it.
+ * text a second time, code point by code point, and spelling the tokens along it. That is done for BERT's tokenizers;
+ * of others no place is told.
  */
 import type { NativeTokenizerConfig } from '../../types/binding.js';
 
@@ -14,7 +15,7 @@ export interface Span {
 
 type Normalization = Pick<
   NativeTokenizerConfig,
-  'cleanText' | 'handleChineseChars' | 'stripAccents' | 'lowercase' | 'continuingSubwordPrefix' | 'unkToken'
+  'bert' | 'cleanText' | 'handleChineseChars' | 'stripAccents' | 'lowercase' | 'continuingSubwordPrefix' | 'unkToken'
 > & { readonly addedTokens: readonly { readonly content: string }[] };
 
 export class TokenSpans {
@@ -31,6 +32,7 @@ export class TokenSpans {
    * be found: Unicode tables of other versions disagree on a few new characters.
    */
   of(text: string, tokens: readonly string[]): (Span | undefined)[] {
+    if (!this.#config.bert) return Array.from(tokens, () => undefined);
     const reader = new NormalizedReader(text, this.#config);
     const spans: (Span | undefined)[] = [];
     for (const token of tokens) {

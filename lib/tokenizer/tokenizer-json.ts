@@ -4,10 +4,13 @@
  * What it says about padding and truncation is ignored: those are the caller's business, and published files are often
  * wrong about them. Anything else that would change a token id is either understood or refused by name.
  */
-import type { NativeAddedToken, NativeTokenizerConfig } from '../../types/binding.js';
+import type { NativeAddedToken, NativeNormalizer, NativeTokenizerConfig } from '../../types/binding.js';
 import { GtewayError } from '../errors.js';
-import { JsonFields, maxInt32 } from './json-fields.js';
+import { JsonFields } from './json-fields.js';
+import { readModel } from './model.js';
+import { readNormalizer } from './normalizer.js';
 import { readPostProcessor } from './post-processor.js';
+import { readPreTokenizer } from './pre-tokenizer.js';
 
 /** Parses and validates the text of a tokenizer.json. `source` names it in errors. */
 export function parseTokenizerJson(text: string, source = 'tokenizer.json'): NativeTokenizerConfig {
@@ -31,69 +34,30 @@ class Reader {
     const root = this.#fields.object(json, 'the file');
     if (root.version !== undefined && root.version !== '1.0')
       throw this.#fields.unsupported('version', JSON.stringify(root.version));
-    const model = this.#model(root.model);
-    this.#preTokenizer(root.pre_tokenizer);
+    const model = readModel(root.model, this.#fields);
+    const normalizers = readNormalizer(root.normalizer, this.#fields);
+    const preTokenizers = readPreTokenizer(root.pre_tokenizer, this.#fields);
+    const [normalizer] = normalizers;
+    const isBert = (normalizer === undefined || normalizer.type === 'BertNormalizer') && normalizers.length <= 1;
+    const byteLevels = preTokenizers.filter(({ type }) => type === 'ByteLevel').length;
     return {
       ...model,
-      ...this.#normalizer(root.normalizer),
+      bert:
+        model.model === 'WordPiece' &&
+        isBert &&
+        preTokenizers.length === 1 &&
+        preTokenizers[0]?.type === 'BertPreTokenizer',
+      byteLevel: byteLevels === 1 && preTokenizers.at(-1)?.type === 'ByteLevel',
+      normalizers,
+      preTokenizers,
+      cleanText: false,
+      handleChineseChars: false,
+      stripAccents: false,
+      lowercase: false,
+      ...(isBert ? bertSwitches(normalizer) : {}),
       ...readPostProcessor(root.post_processor, this.#fields),
       addedTokens: this.#addedTokens(root.added_tokens, model),
     };
-  }
-
-  #model(value: unknown) {
-    const model = this.#fields.object(value, 'model');
-    // Files of before 0.11 leave the model's type out; its fields tell it.
-    const type = model.type ?? ('continuing_subword_prefix' in model ? 'WordPiece' : undefined);
-    if (type !== 'WordPiece') throw this.#fields.unsupported('model', type);
-    const vocab = this.#fields.object(model.vocab, 'model.vocab');
-    const vocabularyTokens = Object.keys(vocab);
-    const vocabularyIds = new Int32Array(vocabularyTokens.length);
-    vocabularyTokens.forEach((token, i) => {
-      vocabularyIds[i] = this.#fields.id(vocab[token], `model.vocab[${JSON.stringify(token)}]`);
-    });
-    const unkToken = this.#fields.string(model.unk_token, 'model.unk_token');
-    if (!Object.hasOwn(vocab, unkToken))
-      throw this.#fields.invalid('model.unk_token', `${JSON.stringify(unkToken)}, which is not in the vocabulary`);
-    return {
-      vocabularyTokens,
-      vocabularyIds,
-      unkToken,
-      continuingSubwordPrefix: this.#fields.string(
-        model.continuing_subword_prefix ?? '##',
-        'model.continuing_subword_prefix',
-      ),
-      // The reference counts in 64 bits; no text has more characters than this.
-      maxInputCharsPerWord: Math.min(
-        this.#fields.count(model.max_input_chars_per_word ?? 100, 'model.max_input_chars_per_word'),
-        maxInt32,
-      ),
-    };
-  }
-
-  #normalizer(value: unknown) {
-    if (value === undefined || value === null)
-      return { cleanText: false, handleChineseChars: false, stripAccents: false, lowercase: false };
-    const normalizer = this.#fields.object(value, 'normalizer');
-    if (normalizer.type !== 'BertNormalizer') throw this.#fields.unsupported('normalizer', normalizer.type);
-    const lowercase = this.#fields.boolean(normalizer.lowercase ?? true, 'normalizer.lowercase');
-    return {
-      cleanText: this.#fields.boolean(normalizer.clean_text ?? true, 'normalizer.clean_text'),
-      handleChineseChars: this.#fields.boolean(
-        normalizer.handle_chinese_chars ?? true,
-        'normalizer.handle_chinese_chars',
-      ),
-      // Left open, accents go when the case goes, as in the original BERT.
-      stripAccents: this.#fields.boolean(normalizer.strip_accents ?? lowercase, 'normalizer.strip_accents'),
-      lowercase,
-    };
-  }
-
-  #preTokenizer(value: unknown): void {
-    if (value === undefined || value === null)
-      throw this.#fields.unsupported('pre_tokenizer', 'none (every text one word)');
-    const { type } = this.#fields.object(value, 'pre_tokenizer');
-    if (type !== 'BertPreTokenizer') throw this.#fields.unsupported('pre_tokenizer', type);
   }
 
   /**
@@ -107,7 +71,7 @@ class Reader {
     const vocabulary = new Map(model.vocabularyTokens.map((token, i) => [token, model.vocabularyIds[i] ?? 0]));
     const idOf = new Map<string, number>();
     const ofId = new Map<number, NativeAddedToken>();
-    let next = vocabulary.size;
+    let next = model.vocabularyTokens.length;
     this.#fields.array(value ?? [], 'added_tokens').forEach((item, i) => {
       const token = this.#addedToken(item, `added_tokens[${i}]`);
       if (token.content === '') return;
@@ -132,4 +96,11 @@ class Reader {
       special: flag('special'),
     };
   }
+}
+
+/** The four switches of BertNormalizer. */
+function bertSwitches(normalizer: NativeNormalizer | undefined) {
+  if (normalizer?.type !== 'BertNormalizer') return {};
+  const { cleanText, handleChineseChars, stripAccents, lowercase } = normalizer;
+  return { cleanText, handleChineseChars, stripAccents, lowercase };
 }

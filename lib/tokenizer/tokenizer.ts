@@ -81,7 +81,7 @@ const partUnits = 1 << 17;
 const beyondOneByte = /[^\0-\xFF]/;
 
 /**
- * A WordPiece tokenizer. Its ids equal those of Hugging Face tokenizers.
+ * A tokenizer: WordPiece, Unigram or BPE. Its ids equal those of Hugging Face tokenizers.
  *
  * Immutable; all methods compute at once on the calling thread, at hundreds of megabytes a second. A lone surrogate in a
  * string counts as U+FFFD, as in TextEncoder. A string has at most 2^29 - 24 UTF-16 code units, V8's own limit.
@@ -115,7 +115,7 @@ export class Tokenizer {
    * The tokenizer of a model directory: `tokenizer.json`, and the limit from `config.json` or `tokenizer_config.json`.
    *
    * @throws GtewayError ERR_MODEL_NOT_FOUND without a tokenizer.json, ERR_TOKENIZER_INVALID where a file is malformed,
-   * ERR_TOKENIZER_UNSUPPORTED for anything but a BERT tokenizer.
+   * ERR_TOKENIZER_UNSUPPORTED where it asks for what gteway does not have.
    */
   static async fromDirectory(directory: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     if (typeof directory !== 'string') throw new TypeError(`directory must be a string, not ${typeName(directory)}`);

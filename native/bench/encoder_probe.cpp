@@ -29,6 +29,7 @@ PROBE(probe_fma256, "avx2,fma", __m256, _mm256_setzero_ps, _mm256_fmadd_ps(a, b,
 PROBE(probe_fma512, "avx512f", __m512, _mm512_setzero_ps, _mm512_fmadd_ps(a, b, sum[j]))
 PROBE(probe_bf16, "avx512f,avx512bf16", __m512, _mm512_setzero_ps,
       _mm512_dpbf16_ps(sum[j], (__m512bh)a, (__m512bh)b))
+PROBE(probe_int8_256, "avx2,avxvnni", __m256i, _mm256_setzero_si256, _mm256_dpbusd_avx_epi32(sum[j], a, b))
 PROBE(probe_int8, "avx512f,avx512vnni", __m512i, _mm512_setzero_si512, _mm512_dpbusd_epi32(sum[j], a, b))
 #undef PROBE
 
@@ -52,12 +53,15 @@ PeakRates peak_rates() {
     return false;
   };
   const bool is_wide = supports("avx512") && kernels::active_isa().starts_with("avx512");
+  const bool is_narrow = kernels::active_isa() == "avx2" || kernels::active_isa() == "avxvnni";
   return {
       .f32 = is_wide            ? rate(probe_fma512, 32)
              : supports("avx2") ? rate(probe_fma256, 16)
                                 : 0,
       .bf16 = supports("avx512bf16") ? rate(probe_bf16, 64) : 0,
-      .int8 = supports("avx512vnni") ? rate(probe_int8, 128) : 0,
+      .int8 = supports("avx512vnni") && !is_narrow ? rate(probe_int8, 128)
+              : supports("avxvnni")                ? rate(probe_int8_256, 64)
+                                                   : 0,
   };
 }
 

@@ -51,17 +51,20 @@ WIDE_LOOP(avx512_bf16, "vdpbf16ps")
 WIDE_LOOP(avx512_vnni, "vpdpbusd")
 
 // 14 of the 16 registers accumulate.
-__attribute__((target("avx2,fma"))) void avx2_fma_f32() {
-  __asm__ volatile("vpxor %%ymm14, %%ymm14, %%ymm14\nvpxor %%ymm15, %%ymm15, %%ymm15\nmov $2000, %%ecx\n1:\n"
-#define FMA "vfmadd231ps %%ymm14, %%ymm15, %%ymm"
-                   FMA "0\n" FMA "1\n" FMA "2\n" FMA "3\n" FMA "4\n" FMA "5\n" FMA "6\n" FMA "7\n" FMA
-                   "8\n" FMA "9\n" FMA "10\n" FMA "11\n" FMA "12\n" FMA
-                   "13\n"
-#undef FMA
-                   "dec %%ecx\njnz 1b\nvzeroupper" ::
-                       : "ecx", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-                         "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-}
+#define NARROW_LOOP(name, op)                                                                               \
+  __attribute__((target("avx2,fma"))) void name() {                                                         \
+    __asm__ volatile(                                                                                       \
+        "vpxor %%ymm14, %%ymm14, %%ymm14\nvpxor %%ymm15, %%ymm15, %%ymm15\nmov $2000, %%ecx\n1:\n" op       \
+        "0\n" op "1\n" op "2\n" op "3\n" op "4\n" op "5\n" op "6\n" op "7\n" op "8\n" op "9\n" op "10\n" op \
+        "11\n" op "12\n" op                                                                                 \
+        "13\n"                                                                                              \
+        "dec %%ecx\njnz 1b\nvzeroupper" ::                                                                  \
+            : "ecx", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",  \
+              "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");                                        \
+  }
+NARROW_LOOP(avx2_fma_f32, "vfmadd231ps %%ymm14, %%ymm15, %%ymm")
+// The prefix chooses the encoding that processors without AVX-512 have.
+NARROW_LOOP(avx_vnni, "%{vex%} vpdpbusd %%ymm14, %%ymm15, %%ymm")
 #endif
 
 #if defined(__x86_64__)
@@ -142,6 +145,7 @@ std::vector<Loop> loops() {
       {"avx512_bf16", has.avx512f && has.avx512_bf16, avx512_bf16, kRepeats * kAccumulators * 32 * 2},
       {"avx512_vnni", has.avx512f && has.avx512_vnni, avx512_vnni, kRepeats * kAccumulators * 64 * 2},
       {"avx2_fma_f32", has.avx2 && has.fma, avx2_fma_f32, kRepeats * 14 * 8 * 2},
+      {"avx_vnni", has.avx_vnni, avx_vnni, kRepeats * 14 * 32 * 2},
       {"amx_bf16", amx, amx_bf16, kBf16, true},
       {"amx_int8", amx, amx_int8, kInt8, true},
       {"amx_loads", amx, amx_loads, kRepeats * kTileOperandBytes, true},
@@ -269,9 +273,10 @@ int main(int argc, char** argv) {
   for (const std::string& kind : kinds) {
     const auto named = [&](const Loop& loop) { return kind == loop.kind; };
     // A kind of another processor is not in the answer; a kind of none is a slip.
-    constexpr const char* kElsewhere[] = {
-        "avx512_fma_f32", "avx512_bf16", "avx512_vnni", "avx2_fma_f32",      "memory_read",      "l3_read",
-        "amx_bf16",       "amx_int8",    "amx_loads",   "amx_bf16_products", "amx_int8_products"};
+    constexpr const char* kElsewhere[] = {"avx512_fma_f32", "avx512_bf16",       "avx512_vnni",
+                                          "avx2_fma_f32",   "avx_vnni",          "memory_read",
+                                          "l3_read",        "amx_bf16",          "amx_int8",
+                                          "amx_loads",      "amx_bf16_products", "amx_int8_products"};
     if (std::none_of(all.begin(), all.end(), named) &&
         std::none_of(std::begin(kElsewhere), std::end(kElsewhere), [&](const char* k) { return kind == k; }))
       return misused(kind.c_str());

@@ -21,8 +21,8 @@ function expectedOf(family: string): Expected[] {
     .map((line) => JSON.parse(line) as Expected);
 }
 
-describe.skipIf(!existsSync(families))('ids are those of Hugging Face tokenizers, cut at the model’s limit', () => {
-  test.each(['mpnet', 'distilbert'])('%s', async (family) => {
+describe.skipIf(!existsSync(families))('ids of Hugging Face tokenizers, cut at the model’s limit', () => {
+  test.each(['mpnet', 'distilbert', 'xlm-roberta', 'roberta', 'modernbert'])('%s', async (family) => {
     const tokenizer = await Tokenizer.fromDirectory(join(families, family));
     const expected = expectedOf(family);
     expect(expected.length).toBe(342);
@@ -31,14 +31,17 @@ describe.skipIf(!existsSync(families))('ids are those of Hugging Face tokenizers
     expect([...batch.ids]).toEqual(expected.flatMap(({ ids }) => ids));
   });
 
-  test.each(['bert-reranker'])('pairs of %s, with their type ids', async (family) => {
-    const tokenizer = await Tokenizer.fromDirectory(join(families, family));
-    const expected = expectedOf(family);
-    expect(expected.length).toBe(80);
-    for (const { query = '', text, ids, type_ids: types } of expected) {
-      const encoding = tokenizer.encodePair(query, text);
-      expect({ query, text, ids: [...encoding.ids] }).toEqual({ query, text, ids });
-      expect([...encoding.typeIds]).toEqual(types);
-    }
-  });
+  test.each(['bert-reranker', 'xlm-roberta-reranker', 'modernbert-reranker'])(
+    'pairs of %s, with their type ids',
+    async (family) => {
+      const tokenizer = await Tokenizer.fromDirectory(join(families, family));
+      const expected = expectedOf(family);
+      expect(expected.length).toBe(80);
+      for (const { query = '', text, ids, type_ids: types } of expected) {
+        const encoding = tokenizer.encodePair(query, text);
+        expect({ query, text, ids: [...encoding.ids] }).toEqual({ query, text, ids });
+        expect([...encoding.typeIds]).toEqual(types);
+      }
+    },
+  );
 });

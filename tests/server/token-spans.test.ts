@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { TokenSpans } from '../../lib/server/token-spans.js';
 
 const uncased = {
+  bert: true,
   cleanText: true,
   handleChineseChars: true,
   stripAccents: true,

@@ -142,13 +142,23 @@ describe('tokenizer.json', () => {
   });
 
   test.each([
-    ['model', { model: { type: 'BPE', vocab: {}, merges: [] } }, 'BPE'],
-    ['model', { model: { type: 'Unigram', vocab: [] } }, 'Unigram'],
+    ['model', { model: { type: 'WordLevel', vocab: {} } }, 'WordLevel'],
+    ['model', { model: { type: 'BPE', vocab: {}, merges: [], dropout: 0.1 } }, 'BPE with dropout'],
+    ['model', { model: { type: 'Unigram', vocab: [] } }, 'Unigram without unk_id'],
     ['model', { model: {} }, 'without a known type'],
-    ['normalizer', { normalizer: { type: 'Sequence', normalizers: [] } }, 'Sequence'],
-    ['normalizer', { normalizer: { type: 'NFKC' } }, 'NFKC'],
-    ['pre_tokenizer', { pre_tokenizer: { type: 'ByteLevel' } }, 'ByteLevel'],
-    ['pre_tokenizer', { pre_tokenizer: null }, 'none'],
+    ['normalizer', { normalizer: { type: 'ByteLevel' } }, 'ByteLevel'],
+    ['normalizer', { normalizer: { type: 'Sequence', normalizers: [{ type: 'Magic' }] } }, 'Magic'],
+    [
+      'normalizer',
+      { normalizer: { type: 'Replace', pattern: { Regex: '(a|b)+' }, content: '' } },
+      'Replace of the pattern "(a|b)+"',
+    ],
+    ['pre_tokenizer', { pre_tokenizer: { type: 'UnicodeScripts' } }, 'UnicodeScripts'],
+    [
+      'pre_tokenizer',
+      { pre_tokenizer: { type: 'Split', pattern: { Regex: '\\p{Han}+' }, behavior: 'Isolated', invert: false } },
+      'Split at the pattern "\\\\p{Han}+"',
+    ],
     ['post_processor', { post_processor: { type: 'Magic' } }, 'Magic'],
     [
       'post_processor',
@@ -177,6 +187,9 @@ describe('tokenizer.json', () => {
     [{ model: { type: 'WordPiece', unk_token: 'x', vocab: { a: 2 ** 31 } } }, 'ids end at 2147483647'],
     [{ model: { type: 'WordPiece', unk_token: 'x', vocab: { a: 1 } } }, 'model.unk_token is "x", which is not in'],
     [{ model: { type: 'WordPiece', vocab: { a: 1 } } }, 'model.unk_token is missing'],
+    [{ model: { type: 'BPE', vocab: { a: 0 }, merges: ['a'] } }, 'model.merges[0] is "a", not two tokens'],
+    [{ model: { type: 'BPE', vocab: { a: 0 }, merges: [['a', 'a']] } }, 'is of "aa", which is not in the vocabulary'],
+    [{ model: { type: 'Unigram', vocab: [['a', 0]], unk_id: 1 } }, 'model.unk_id is 1, beyond the vocabulary of 1'],
     [{ normalizer: { type: 'BertNormalizer', lowercase: 'yes' } }, 'normalizer.lowercase is "yes"'],
     [{ added_tokens: [{ id: 1, content: 'X' }] }, 'added_tokens[0].single_word is missing'],
     [{ added_tokens: {} }, 'added_tokens is {}; expected an array'],

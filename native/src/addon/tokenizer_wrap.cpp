@@ -2,7 +2,9 @@
 // tokenizer to their own.
 #include "addon/tokenizer_wrap.hpp"
 
+#include <algorithm>
 #include <cstring>
+#include <initializer_list>
 #include <limits>
 #include <numeric>
 #include <string>
@@ -11,6 +13,7 @@
 
 #include "addon/boundary.hpp"
 #include "tokenizer/transcode.hpp"
+#include "tokenizer/utf8.hpp"
 
 namespace gteway::addon {
 
@@ -72,8 +75,176 @@ int32_t id_of(Napi::Value value, const char* what) {
   return value.As<Napi::Number>().Int32Value();
 }
 
+// A limit on a number of things: Infinity is none.
+size_t limit_of(Napi::Value value) {
+  if (!value.IsNumber()) malformed("a limit is not a number");
+  const double limit = value.As<Napi::Number>().DoubleValue();
+  if (!(limit >= 0)) malformed("a limit is negative");
+  return limit < 9007199254740992.0 ? static_cast<size_t>(limit) : Tokenizer::kNoLimit;
+}
+
+std::string bytes_of(Napi::Value value, const char* what) {
+  if (!value.IsTypedArray() || value.As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array)
+    malformed(std::string(what) + " is not a Uint8Array");
+  const auto bytes = value.As<Napi::Uint8Array>();
+  return {reinterpret_cast<const char*>(bytes.Data()), bytes.ElementLength()};
+}
+
+// The place of a step's word in the list of those there are.
+template <class Enum>
+Enum named(Napi::Value value, const char* what, std::initializer_list<std::pair<const char*, Enum>> names) {
+  const std::string name = text_of(value, what);
+  for (const auto& [known, meaning] : names)
+    if (name == known) return meaning;
+  malformed(std::string(what) + " is " + name);
+}
+
+PatternConfig pattern_of(Napi::Value value) {
+  if (!value.IsObject()) malformed("a step's pattern is not an object");
+  const auto from = value.As<Napi::Object>();
+  PatternConfig pattern;
+  pattern.literal = text_of(from.Get("literal"), "a pattern's literal");
+  const std::string characters = text_of(from.Get("characters"), "a pattern's characters");
+  for (size_t at = 0; at < characters.size();) {
+    const utf8::Decoded next = utf8::decode(characters, at);
+    pattern.characters.push_back(next.point);
+    at += next.bytes;
+  }
+  pattern.whitespace = flag_of(from, "whitespace");
+  pattern.least = std::max<size_t>(limit_of(from.Get("least")), 1);
+  pattern.most = limit_of(from.Get("most"));
+  return pattern;
+}
+
+NormalizerStep normalizer_of(Napi::Object from) {
+  using Kind = NormalizerStep::Kind;
+  NormalizerStep step{};
+  step.kind = named<Kind>(from.Get("type"), "a normalizer's type",
+                          {{"BertNormalizer", Kind::kBert},
+                           {"NFC", Kind::kNfc},
+                           {"NFD", Kind::kNfd},
+                           {"NFKC", Kind::kNfkc},
+                           {"NFKD", Kind::kNfkd},
+                           {"Lowercase", Kind::kLowercase},
+                           {"StripAccents", Kind::kStripAccents},
+                           {"Nmt", Kind::kNmt},
+                           {"Replace", Kind::kReplace},
+                           {"Prepend", Kind::kPrepend},
+                           {"Strip", Kind::kStrip},
+                           {"Precompiled", Kind::kPrecompiled}});
+  switch (step.kind) {
+    case Kind::kBert:
+      step.clean_text = flag_of(from, "cleanText");
+      step.handle_chinese_chars = flag_of(from, "handleChineseChars");
+      step.strip_accents = flag_of(from, "stripAccents");
+      step.lowercase = flag_of(from, "lowercase");
+      break;
+    case Kind::kReplace:
+      step.pattern = pattern_of(from.Get("pattern"));
+      [[fallthrough]];
+    case Kind::kPrepend:
+      step.text = text_of(from.Get("text"), "a normalizer's text");
+      break;
+    case Kind::kStrip:
+      step.strip_left = flag_of(from, "left");
+      step.strip_right = flag_of(from, "right");
+      break;
+    case Kind::kPrecompiled:
+      step.bytes = bytes_of(from.Get("bytes"), "a character map");
+      break;
+    default:
+      break;
+  }
+  return step;
+}
+
+PreTokenizerStep pre_tokenizer_of(Napi::Object from) {
+  using Kind = PreTokenizerStep::Kind;
+  using Behavior = PreTokenizerStep::Behavior;
+  using Prepend = PreTokenizerStep::Prepend;
+  PreTokenizerStep step{};
+  step.kind = named<Kind>(from.Get("type"), "a pre-tokenizer's type",
+                          {{"BertPreTokenizer", Kind::kBert},
+                           {"Whitespace", Kind::kWhitespace},
+                           {"WhitespaceSplit", Kind::kWhitespaceSplit},
+                           {"Punctuation", Kind::kPunctuation},
+                           {"Digits", Kind::kDigits},
+                           {"Pattern", Kind::kPattern},
+                           {"Regex", Kind::kRegex},
+                           {"ByteLevel", Kind::kByteLevel},
+                           {"Metaspace", Kind::kMetaspace}});
+  switch (step.kind) {
+    case Kind::kPattern:
+      step.pattern = pattern_of(from.Get("pattern"));
+      step.invert = flag_of(from, "invert");
+      [[fallthrough]];
+    case Kind::kPunctuation:
+    case Kind::kDigits:
+      step.behavior = named<Behavior>(from.Get("behavior"), "a pre-tokenizer's behavior",
+                                      {{"Removed", Behavior::kRemoved},
+                                       {"Isolated", Behavior::kIsolated},
+                                       {"MergedWithPrevious", Behavior::kMergedWithPrevious},
+                                       {"MergedWithNext", Behavior::kMergedWithNext},
+                                       {"Contiguous", Behavior::kContiguous}});
+      break;
+    case Kind::kRegex:
+      step.regex = named<WordRegex>(
+          from.Get("regex"), "a pre-tokenizer's regex",
+          {{"gpt2", WordRegex::kGpt2}, {"cl100k", WordRegex::kCl100k}, {"qwen", WordRegex::kQwen}});
+      break;
+    case Kind::kByteLevel:
+      step.add_prefix_space = flag_of(from, "addPrefixSpace");
+      step.use_regex = flag_of(from, "useRegex");
+      break;
+    case Kind::kMetaspace:
+      step.text = text_of(from.Get("text"), "a pre-tokenizer's text");
+      if (step.text.empty()) malformed("Metaspace has an empty replacement");
+      step.prepend = named<Prepend>(
+          from.Get("prepend"), "a pre-tokenizer's prepend",
+          {{"always", Prepend::kAlways}, {"first", Prepend::kFirst}, {"never", Prepend::kNever}});
+      step.split = flag_of(from, "split");
+      break;
+    default:
+      break;
+  }
+  return step;
+}
+
+// An array of objects, each read by `read`.
+template <class T, class Read>
+std::vector<T> steps_of(Napi::Value value, const char* what, Read read) {
+  if (!value.IsArray()) malformed(std::string(what) + " is not an array");
+  const auto array = value.As<Napi::Array>();
+  std::vector<T> steps;
+  for (uint32_t i = 0; i < array.Length(); ++i) {
+    const Napi::Value item = array[i];
+    if (!item.IsObject()) malformed(std::string(what) + " holds something that is not an object");
+    steps.push_back(read(item.As<Napi::Object>()));
+  }
+  return steps;
+}
+
 TokenizerConfig config_of(Napi::Object from) {
   TokenizerConfig config;
+  config.model = named<ModelKind>(
+      from.Get("model"), "model",
+      {{"WordPiece", ModelKind::kWordPiece}, {"Unigram", ModelKind::kUnigram}, {"BPE", ModelKind::kBpe}});
+  const Napi::Value scores = from.Get("scores");
+  if (!scores.IsTypedArray() || scores.As<Napi::TypedArray>().TypedArrayType() != napi_float64_array)
+    malformed("scores is not a Float64Array");
+  const auto score_values = scores.As<Napi::Float64Array>();
+  config.scores.assign(score_values.Data(), score_values.Data() + score_values.ElementLength());
+  config.unk_id = id_of(from.Get("unkId"), "unkId");
+  config.merges = ids_of(from.Get("merges"), "merges");
+  config.end_of_word_suffix = text_of(from.Get("endOfWordSuffix"), "endOfWordSuffix");
+  config.byte_fallback = flag_of(from, "byteFallback");
+  config.fuse_unk = flag_of(from, "fuseUnk");
+  config.ignore_merges = flag_of(from, "ignoreMerges");
+  config.byte_level = flag_of(from, "byteLevel");
+  config.bert = flag_of(from, "bert");
+  config.normalizers = steps_of<NormalizerStep>(from.Get("normalizers"), "normalizers", normalizer_of);
+  config.pre_tokenizers =
+      steps_of<PreTokenizerStep>(from.Get("preTokenizers"), "preTokenizers", pre_tokenizer_of);
   config.vocabulary_tokens = texts_of(from.Get("vocabularyTokens"), "vocabularyTokens");
   config.vocabulary_ids = ids_of(from.Get("vocabularyIds"), "vocabularyIds");
   config.unk_token = text_of(from.Get("unkToken"), "unkToken");
@@ -105,14 +276,6 @@ TokenizerConfig config_of(Napi::Object from) {
                                    flag_of(token, "special")});
   }
   return config;
-}
-
-// A limit on the number of ids: Infinity is none.
-size_t limit_of(Napi::Value value) {
-  if (!value.IsNumber()) malformed("maxTokens is not a number");
-  const double limit = value.As<Napi::Number>().DoubleValue();
-  if (!(limit >= 0)) malformed("maxTokens is negative");
-  return limit < 9007199254740992.0 ? static_cast<size_t>(limit) : Tokenizer::kNoLimit;
 }
 
 template <class Array, class T>

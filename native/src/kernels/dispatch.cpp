@@ -19,6 +19,11 @@ namespace avx2 {
 extern const Table table;
 extern const EncoderTable encoder_table;
 }  // namespace avx2
+#if defined(GTEWAY_HAS_AVXVNNI)
+namespace avxvnni {
+extern const EncoderTable encoder_table;
+}
+#endif
 namespace avx512 {
 extern const Table table;
 extern const EncoderTable encoder_table;
@@ -148,6 +153,9 @@ std::span<const Implementation> implementations() {
         Implementation{"avx512bf16", bf16, nullptr, &avx512bf16::encoder_table},
         Implementation{"avx512vnni", vnni, nullptr, &avx512vnni::encoder_table},
         Implementation{"avx512", avx512, &avx512::table, &avx512::encoder_table},
+#if defined(GTEWAY_HAS_AVXVNNI)
+        Implementation{"avxvnni", avx2 && has.avx_vnni, nullptr, &avxvnni::encoder_table},
+#endif
         Implementation{"avx2", avx2, &avx2::table, &avx2::encoder_table},
 #elif defined(__aarch64__) || defined(_M_ARM64)
     Implementation{"neonbf16", has.neon && has.dotprod && has.bf16, nullptr, &neonbf16::encoder_table},

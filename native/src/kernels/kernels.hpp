@@ -13,8 +13,8 @@ namespace gteway::kernels {
 // One implementation per instruction set. A null table, or a null member of one, falls to the next best set
 // that has it.
 struct Implementation {
-  // "scalar", "avx2", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot", "neonbf16": also the
-  // folder, and the value of GTEWAY_FORCE_ISA
+  // "scalar", "avx2", "avxvnni", "avx512", "avx512vnni", "avx512bf16", "amx", "neon", "neondot", "neonbf16":
+  // also the folder, and the value of GTEWAY_FORCE_ISA
   std::string_view isa;
   bool supported;  // this machine can run it; of "amx", only that the processor has it
   const Table* table;

@@ -1,12 +1,14 @@
 #include "tokenizer/tokenizer.hpp"
 
 #include <algorithm>
+#include <memory>
 #include <unordered_map>
 #include <utility>
 
 #include "base/error.hpp"
 #include "tokenizer/added_tokens.hpp"
 #include "tokenizer/normalizer.hpp"
+#include "tokenizer/pipeline.hpp"
 #include "tokenizer/postprocessor.hpp"
 #include "tokenizer/pretokenizer.hpp"
 #include "tokenizer/text_to_ids.hpp"
@@ -140,59 +142,57 @@ AddedTokens added_after_normalization(const TokenizerConfig& config) {
   return AddedTokens(tokens, patterns);
 }
 
-}  // namespace
-
-struct Tokenizer::Impl {
-  WordPiece wordpiece;
-  WordTable words;
-  Normalizer normalizer;
-  AddedTokens added, added_normalized, no_added;
-  TextToIds encoder;             // from raw text
-  TextToIds normalized_encoder;  // from text that is normalized already
-  PostProcessor postprocessor;
-  std::unordered_map<int32_t, std::string> tokens;
-
-  explicit Impl(TokenizerConfig& config)
-      : wordpiece({config.vocabulary_tokens, config.vocabulary_ids, config.unk_token,
-                   config.continuing_subword_prefix, config.max_input_chars_per_word}),
-        words(plain_words(config)),
-        normalizer(switches_of(config)),
-        added(added_before_normalization(config)),
-        added_normalized(added_after_normalization(config)),
-        no_added({}, {}),
-        encoder(switches_of(config), wordpiece, words),
-        normalized_encoder({}, wordpiece, words),
-        postprocessor{std::move(config.prefix_ids), std::move(config.suffix_ids), std::move(config.pair)} {
-    for (size_t i = 0; i < config.vocabulary_tokens.size(); ++i)
-      tokens[config.vocabulary_ids[i]] = std::move(config.vocabulary_tokens[i]);
-    for (AddedToken& token : config.added_tokens) tokens[token.id] = std::move(token.content);
-  }
+// BERT's stages, in one pass.
+class BertText {
+ public:
+  explicit BertText(const TokenizerConfig& config)
+      : wordpiece_({config.vocabulary_tokens, config.vocabulary_ids, config.unk_token,
+                    config.continuing_subword_prefix, config.max_input_chars_per_word}),
+        words_(plain_words(config)),
+        normalizer_(switches_of(config)),
+        added_(added_before_normalization(config)),
+        added_normalized_(added_after_normalization(config)),
+        no_added_({}, {}),
+        encoder_(switches_of(config), wordpiece_, words_),
+        normalized_encoder_({}, wordpiece_, words_) {}
 
   void encode(std::string_view text, IdOutput& output) const {
-    if (added_normalized.empty()) {
-      encoder.encode(text, added, output);
+    if (added_normalized_.empty()) {
+      encoder_.encode(text, added_, output);
     } else {
       encode_in_two_passes(text, output);
     }
   }
 
+  bool parts_at_spaces() const noexcept {
+    return !added_.any_has_whitespace() && !added_normalized_.any_has_whitespace();
+  }
+
+ private:
+  WordPiece wordpiece_;
+  WordTable words_;
+  Normalizer normalizer_;
+  AddedTokens added_, added_normalized_, no_added_;
+  TextToIds encoder_;             // from raw text
+  TextToIds normalized_encoder_;  // from text that is normalized already
+
   // Tokens that are matched in normalized text need that text. It is made a window at a time, cut where no
   // token can lie across: at ASCII white space, unless a token holds white space itself.
   void encode_in_two_passes(std::string_view text, IdOutput& output) const {
     constexpr size_t kWindow = 4096;
-    AddedTokens::Scanner scanner(added, text);
+    AddedTokens::Scanner scanner(added_, text);
     for (size_t at = 0; (at < text.size() || scanner.look(text.size())) && !output.overflowed();) {
       size_t end = at, until = at;
       for (size_t window = kWindow; end == at; window *= 2) {
-        until = added_normalized.any_has_whitespace() ? text.size() : std::min(at + window, text.size());
+        until = added_normalized_.any_has_whitespace() ? text.size() : std::min(at + window, text.size());
         const auto& match = scanner.look(until);
         end = std::max(match ? match->start : scanner.clear_until(), at);
         if (match || end == text.size()) break;
         while (end > at && !is_cut(text[end - 1])) --end;
       }
       if (end > at) {
-        normalized_encoder.encode(normalized(normalizer, text.substr(at, end - at)), added_normalized,
-                                  output);
+        normalized_encoder_.encode(normalized(normalizer_, text.substr(at, end - at)), added_normalized_,
+                                   output);
         at = end;
       } else if (const auto& match = scanner.look(until)) {
         if (match->id != AddedTokens::kNothing) output.take(&match->id, 1);
@@ -204,6 +204,32 @@ struct Tokenizer::Impl {
 
   static bool is_cut(char byte) noexcept {
     return byte == ' ' || byte == '\n' || byte == '\t' || byte == '\r';
+  }
+};
+
+}  // namespace
+
+struct Tokenizer::Impl {
+  std::unique_ptr<const BertText> bert;  // one of the two
+  std::unique_ptr<const Pipeline> pipeline;
+  PostProcessor postprocessor;
+  std::unordered_map<int32_t, std::string> tokens;
+
+  explicit Impl(TokenizerConfig& config)
+      : bert(config.bert ? std::make_unique<const BertText>(config) : nullptr),
+        pipeline(config.bert ? nullptr : std::make_unique<const Pipeline>(config)),
+        postprocessor{std::move(config.prefix_ids), std::move(config.suffix_ids), std::move(config.pair)} {
+    for (size_t i = 0; i < config.vocabulary_tokens.size(); ++i)
+      tokens[config.vocabulary_ids[i]] = std::move(config.vocabulary_tokens[i]);
+    for (AddedToken& token : config.added_tokens) tokens[token.id] = std::move(token.content);
+  }
+
+  void encode(std::string_view text, IdOutput& output) const {
+    if (bert) {
+      bert->encode(text, output);
+    } else {
+      pipeline->encode(text, output);
+    }
   }
 };
 
@@ -270,7 +296,7 @@ bool Tokenizer::pairs() const noexcept { return !impl_->postprocessor.pair.empty
 size_t Tokenizer::pair_tokens_added() const noexcept { return impl_->postprocessor.added_to_pair(); }
 
 bool Tokenizer::parts_at_spaces() const noexcept {
-  return !impl_->added.any_has_whitespace() && !impl_->added_normalized.any_has_whitespace();
+  return impl_->bert ? impl_->bert->parts_at_spaces() : impl_->pipeline->parts_at_spaces();
 }
 
 std::string_view Tokenizer::token(int32_t id) const {

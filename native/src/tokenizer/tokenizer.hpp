@@ -1,4 +1,4 @@
-// WordPiece tokenization as BERT models define it: normalize, split, match pieces, add special tokens.
+// Text to token ids, as Hugging Face tokenizers does it: normalize, split, match pieces, add special tokens.
 //
 // A Tokenizer is immutable once built and safe to use from any number of threads. It never reads files or
 // JSON: lib/tokenizer/tokenizer-json.ts parses and validates tokenizer.json and hands over the plain data
@@ -32,12 +32,102 @@ struct TemplatePiece {
   int32_t type_id;
 };
 
+// A literal, or characters of a set, at least and at most so many in a row.
+struct PatternConfig {
+  std::string literal;        // UTF-8; empty: the set
+  std::u32string characters;  // among them …
+  bool whitespace = false;    // … all white space
+  size_t least = 1, most = SIZE_MAX;
+
+  // Whether only ASCII white space, if \s counts as such, or none of it can be in a match.
+  bool only_blanks() const {
+    return literal.find_first_not_of(kBlanks) == literal.npos &&
+           characters.find_first_not_of(kBlankCharacters) == characters.npos;
+  }
+  bool no_blanks() const {
+    return !whitespace && literal.find_first_of(kBlanks) == literal.npos &&
+           characters.find_first_of(kBlankCharacters) == characters.npos;
+  }
+
+ private:
+  static constexpr const char* kBlanks = " \t\n\v\f\r";
+  static constexpr const char32_t* kBlankCharacters = U" \t\n\v\f\r";
+};
+
+struct NormalizerStep {
+  enum class Kind {
+    kBert,
+    kNfc,
+    kNfd,
+    kNfkc,
+    kNfkd,
+    kLowercase,
+    kStripAccents,
+    kNmt,
+    kReplace,
+    kPrepend,
+    kStrip,
+    kPrecompiled,
+  };
+  Kind kind;
+  bool clean_text = false, handle_chinese_chars = false, strip_accents = false, lowercase = false;  // kBert
+  PatternConfig pattern;                         // kReplace
+  std::string text;                              // kReplace: the content; kPrepend
+  bool strip_left = false, strip_right = false;  // kStrip
+  std::string bytes;                             // kPrecompiled: the character map
+};
+
+// Regular expressions that are known by name: see regex_words.hpp.
+enum class WordRegex { kGpt2, kCl100k, kQwen };
+
+struct PreTokenizerStep {
+  enum class Kind {
+    kBert,
+    kWhitespace,
+    kWhitespaceSplit,
+    kPunctuation,
+    kDigits,
+    kPattern,
+    kRegex,
+    kByteLevel,
+    kMetaspace
+  };
+  enum class Behavior { kRemoved, kIsolated, kMergedWithPrevious, kMergedWithNext, kContiguous };
+  enum class Prepend { kAlways, kFirst, kNever };
+  Kind kind;
+  Behavior behavior = Behavior::kIsolated;  // kPunctuation, kDigits, kPattern
+  PatternConfig pattern;                    // kPattern
+  bool invert = false;                      // kPattern
+  WordRegex regex = WordRegex::kGpt2;       // kRegex
+  bool add_prefix_space = false;            // kByteLevel
+  bool use_regex = false;                   // kByteLevel
+  std::string text;                         // kMetaspace: what a space becomes, not empty
+  Prepend prepend = Prepend::kNever;        // kMetaspace
+  bool split = false;                       // kMetaspace
+};
+
+enum class ModelKind { kWordPiece, kUnigram, kBpe };
+
 struct TokenizerConfig {
+  ModelKind model = ModelKind::kWordPiece;
   std::vector<std::string> vocabulary_tokens;  // UTF-8, in any order, with vocabulary_ids beside it
-  std::vector<int32_t> vocabulary_ids;         // may have holes and duplicates
-  std::string unk_token;
-  std::string continuing_subword_prefix;    // "##"
-  uint32_t max_input_chars_per_word = 100;  // code points; a longer word is one unk_token
+  std::vector<int32_t> vocabulary_ids;         // may have holes and duplicates; with kUnigram 0, 1, 2, …
+  std::string unk_token;                       // with kBpe empty: what is unknown is left out
+  std::string continuing_subword_prefix;       // "##"; with kBpe usually empty
+  uint32_t max_input_chars_per_word = 100;     // kWordPiece: code points; a longer word is one unk_token
+  std::vector<double> scores;                  // kUnigram, beside the vocabulary
+  int32_t unk_id = -1;                         // kUnigram
+  std::vector<int32_t> merges;                 // kBpe: left, right and merged id, best first
+  std::string end_of_word_suffix;              // kBpe
+  bool byte_fallback = false;  // kUnigram, kBpe: unknown characters as tokens <0x00> to <0xFF>
+  bool fuse_unk = false;       // kBpe: unknown characters in a row are one
+  bool ignore_merges = false;  // kBpe: a word in the vocabulary is not merged
+  bool byte_level = false;     // the last step before the model is ByteLevel, and there is no other
+  // The normalizer is BertNormalizer or none, the pre-tokenizer BertPreTokenizer, the model WordPiece: then
+  // the four switches count, otherwise the steps.
+  bool bert = true;
+  std::vector<NormalizerStep> normalizers;
+  std::vector<PreTokenizerStep> pre_tokenizers;
   // BertNormalizer's four switches, after its own defaults were applied.
   bool clean_text = true;
   bool handle_chinese_chars = true;

@@ -22,9 +22,25 @@ struct WordKey {
 
   // `word`: ≤ kMaxBytes.
   static WordKey of(std::string_view word) noexcept {
-    char bytes[kMaxBytes] = {};
-    std::memcpy(bytes, word.data(), word.size());
-    return load(bytes);
+    // Loads that overlap rather than a copy of a length that nobody can predict. Of bytes that are loaded
+    // twice both are the same.
+    const char* const bytes = word.data();
+    const size_t size = word.size();
+    WordKey key;
+    if (size > 8) {
+      std::memcpy(&key.low, bytes, 8);
+      std::memcpy(&key.high, bytes + size - 8, 8);
+      key.high >>= 8 * (16 - size);
+    } else if (size >= 4) {
+      uint32_t first, last;
+      std::memcpy(&first, bytes, 4);
+      std::memcpy(&last, bytes + size - 4, 4);
+      key.low = first | uint64_t{last} << 8 * (size - 4);
+    } else if (size > 0) {
+      const auto byte = [&](size_t at) { return uint64_t{static_cast<unsigned char>(bytes[at])}; };
+      key.low = byte(0) | byte(size / 2) << 8 * (size / 2) | byte(size - 1) << 8 * (size - 1);
+    }
+    return key;
   }
   static WordKey load(const char* sixteen_bytes) noexcept {
     WordKey key;

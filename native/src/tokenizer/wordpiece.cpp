@@ -35,7 +35,7 @@ std::array<std::vector<DoubleArray::Key>, 2> trie_keys(const WordPiece::Config& 
   // Backwards: of equal keys the trie keeps the first, the vocabulary the last.
   for (size_t i = config.tokens.size(); i-- > 0;) {
     const std::string_view token = config.tokens[i];
-    if (can_begin_a_word(token) && count_code_points(token) <= max_chars)
+    if ((config.any_words || can_begin_a_word(token)) && count_code_points(token) <= max_chars)
       keys[kFirst].push_back({token, config.ids[i]});
     if (token.starts_with(prefix)) {
       const std::string_view rest = token.substr(prefix.size());

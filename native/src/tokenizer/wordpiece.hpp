@@ -23,6 +23,9 @@ class WordPiece {
     std::string unk_token;
     std::string continuing_subword_prefix;
     uint32_t max_input_chars_per_word;
+    // Whether words may hold punctuation and white space beside other characters, as BertPreTokenizer's never
+    // do.
+    bool any_words = false;
   };
 
   // Throws Error{kTokenizerInvalid} when unk_token is missing, Error{kTokenizerUnsupported} when the

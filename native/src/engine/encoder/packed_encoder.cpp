@@ -373,7 +373,7 @@ std::optional<std::string> encoder_unavailable(const EncoderConfig& config, std:
   if (dtype == "bf16" && set.source("linear_bf16") == "scalar")
     return "bf16 needs AVX-512 BF16 or AMX, and the instruction set in use is " + in_use;
   if (dtype == "int8" && set.source("linear_int8") == "scalar")
-    return "int8 needs AVX-512 VNNI or AMX, and the instruction set in use is " + in_use;
+    return "int8 needs AVX-512 VNNI, AVX-VNNI or AMX, and the instruction set in use is " + in_use;
   return std::nullopt;
 }
 

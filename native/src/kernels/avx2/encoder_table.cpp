@@ -1,5 +1,5 @@
-// What the avx2 implementation has of the encoder: everything in float32. Operands in other precisions are
-// made where there are products for them.
+// What the avx2 implementation has of the encoder: everything in float32, and rows in 8 bits for the products
+// of avxvnni.
 #include "kernels/avx2/lanes.hpp"
 #include "kernels/avx2/product.hpp"
 #include "kernels/encoder_contract.hpp"
@@ -10,8 +10,18 @@
 namespace gteway::kernels::avx2 {
 namespace {
 
-using Linear = FloatLinear<Product>;
-using Heads = Attention<Product>;
+struct DotF32 : FloatElements {
+  using Sum = __m256;
+  static constexpr bool kPrefetches = false;
+  static Sum zero() { return _mm256_setzero_ps(); }
+  static __m256 load(const char* at) { return _mm256_loadu_ps(reinterpret_cast<const float*>(at)); }
+  static __m256 broadcast(const char* at) { return _mm256_broadcast_ss(reinterpret_cast<const float*>(at)); }
+  static Sum add(Sum sum, __m256 a, __m256 b) { return _mm256_fmadd_ps(a, b, sum); }
+  static void store_sum(float* to, Sum sum) { _mm256_storeu_ps(to, sum); }
+};
+
+using Linear = FloatLinear<Product<DotF32>>;
+using Heads = Attention<Product<DotF32>>;
 
 }  // namespace
 
@@ -31,10 +41,10 @@ extern constinit const EncoderTable encoder_table{
     .attention_bf16 = nullptr,
     .normalize_rows_f32 = normalize_rows_f32<F32>,
     .normalize_rows_bf16 = nullptr,
-    .normalize_rows_u8 = nullptr,
-    .quantize_u8 = nullptr,
+    .normalize_rows_u8 = normalize_rows_u8<F32>,
+    .quantize_u8 = quantize_u8<F32>,
     .embed_f32 = embed<F32, float>,
-    .embed_bf16 = nullptr,
+    .embed_bf16 = embed<F32, uint16_t>,
     .turn_heads_f32 = turn_heads<F32, float>,
     .turn_heads_bf16 = nullptr,
 };

@@ -15,6 +15,7 @@ struct I32 {
   __m256i v;
 
   static I32 of(int32_t x) { return {_mm256_set1_epi32(x)}; }
+  static I32 load(const void* at) { return {_mm256_loadu_si256(static_cast<const __m256i*>(at))}; }
   I32 upper_halves() const { return {_mm256_srli_epi32(v, 16)}; }
 
   friend I32 operator+(I32 a, I32 b) { return {_mm256_add_epi32(a.v, b.v)}; }
@@ -24,6 +25,25 @@ struct I32 {
   friend void store_upper_halves(uint16_t* to, I32 low, I32 high) {
     const __m256i packed = _mm256_packus_epi32(low.upper_halves().v, high.upper_halves().v);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(packed, 0xd8));
+  }
+  // Sixteen words, saturated, in order.
+  friend __m256i words_of(I32 low, I32 high) {
+    return _mm256_permute4x64_epi64(_mm256_packs_epi32(low.v, high.v), 0xd8);
+  }
+  friend void store_i8(int8_t* to, const I32 (&x)[2]) {
+    const __m256i words = words_of(x[0], x[1]);
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  }
+  friend void store_u8(uint8_t* to, I32 low, I32 high) {
+    const __m256i words = words_of(low, high);
+    const __m128i bytes = _mm_packus_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  }
+  friend int32_t sum_lanes(I32 x) {
+    __m128i four = _mm_add_epi32(_mm256_castsi256_si128(x.v), _mm256_extracti128_si256(x.v, 1));
+    four = _mm_add_epi32(four, _mm_unpackhi_epi64(four, four));
+    return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 1)));
   }
   friend void store_i8(int8_t* to, const I32 (&x)[4]) {
     const __m256i packed =
@@ -45,6 +65,7 @@ struct F32 {
   __m256 v;
 
   static F32 of(float x) { return {_mm256_set1_ps(x)}; }
+  static F32 of(I32 x) { return {_mm256_cvtepi32_ps(x.v)}; }
   static F32 load(const float* at) { return {_mm256_loadu_ps(at)}; }
   static F32 load_f16(const uint16_t* at) {
     return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(at)))};
@@ -94,6 +115,13 @@ struct F32 {
     four = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
   }
+
+  friend float min_lanes(F32 x) {
+    __m128 four = _mm_min_ps(_mm256_castps256_ps128(x.v), _mm256_extractf128_ps(x.v, 1));
+    four = _mm_min_ps(four, _mm_movehl_ps(four, four));
+    return _mm_cvtss_f32(_mm_min_ss(four, _mm_movehdup_ps(four)));
+  }
+  friend I32 to_int(F32 x) { return {_mm256_cvtps_epi32(x.v)}; }
 
   friend void store_f16(uint16_t* to, F32 low, F32 high) {
     constexpr int kRounding = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;

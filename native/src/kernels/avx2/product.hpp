@@ -1,5 +1,5 @@
-// AVX2's product, of float32: 6 rows × 2 registers of sums, 2 of columns and 1 broadcast are 15 of 16
-// registers. The same shape as avx512/product.hpp. Internal to every file that includes it.
+// AVX2's product: 6 rows × 2 registers of sums, 2 of columns and 1 broadcast are 15 of 16 registers. The same
+// shape as avx512/product.hpp, for every type of element. Internal to every file that includes it.
 #pragma once
 
 #include <immintrin.h>
@@ -15,23 +15,26 @@ namespace {
 constexpr size_t kBlockRows = 6;
 constexpr size_t kHalfPanel = 16;  // columns that two registers hold
 
-// out: [Rows, 16] floats at `out_stride` floats = `Rows` rows of a, at `stride` bytes, times b: [in, 16].
-template <int Rows>
-void multiply_rows(const char* a, size_t stride, const float* b, size_t in, float* out, size_t out_stride) {
-  __m256 sum[Rows][2];
+// `Rows` rows of a, at `stride` bytes, times one panel b, [words, 16], into out: [Rows, 16] sums of 32 bits,
+// `out_stride` of them between rows.
+template <class Dot, int Rows>
+void multiply_rows(const char* a, size_t stride, const char* b, size_t words, float* out, size_t out_stride,
+                   Ahead ahead) {
+  typename Dot::Sum sum[Rows][2];
 #pragma GCC unroll 6
-  for (int r = 0; r < Rows; ++r) sum[r][0] = sum[r][1] = _mm256_setzero_ps();
+  for (int r = 0; r < Rows; ++r) sum[r][0] = sum[r][1] = Dot::zero();
   const char* third[(Rows + 2) / 3];
 #pragma GCC unroll 2
   for (int i = 0; i < (Rows + 2) / 3; ++i) third[i] = a + static_cast<size_t>(3 * i) * stride;
-  for (size_t k = 0; k < in; ++k, b += kHalfPanel) {
-    const __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + 8);
+  for (size_t word = 0; word < words; ++word, b += 64, ahead.at += ahead.step) {
+    if constexpr (Dot::kPrefetches) _mm_prefetch(ahead.at, _MM_HINT_T1);
+    const auto b0 = Dot::load(b), b1 = Dot::load(b + 32);
 #pragma GCC unroll 6
     for (int r = 0; r < Rows; ++r) {
       const char* const at = third[r / 3] + static_cast<size_t>(r % 3) * stride;
-      const __m256 broadcast = _mm256_broadcast_ss(reinterpret_cast<const float*>(at));
-      sum[r][0] = _mm256_fmadd_ps(broadcast, b0, sum[r][0]);
-      sum[r][1] = _mm256_fmadd_ps(broadcast, b1, sum[r][1]);
+      const auto broadcast = Dot::broadcast(at);
+      sum[r][0] = Dot::add(sum[r][0], broadcast, b0);
+      sum[r][1] = Dot::add(sum[r][1], broadcast, b1);
     }
 #pragma GCC unroll 2
     for (int i = 0; i < (Rows + 2) / 3; ++i) {
@@ -41,29 +44,37 @@ void multiply_rows(const char* a, size_t stride, const float* b, size_t in, floa
   }
 #pragma GCC unroll 6
   for (int r = 0; r < Rows; ++r) {
-    _mm256_storeu_ps(out + static_cast<size_t>(r) * out_stride, sum[r][0]);
-    _mm256_storeu_ps(out + static_cast<size_t>(r) * out_stride + 8, sum[r][1]);
+    Dot::store_sum(out + static_cast<size_t>(r) * out_stride, sum[r][0]);
+    Dot::store_sum(out + static_cast<size_t>(r) * out_stride + 8, sum[r][1]);
   }
 }
 
-using MultiplyRows = void(const char* a, size_t stride, const float* b, size_t in, float* out,
-                          size_t out_stride);
+using MultiplyRows = void(const char* a, size_t stride, const char* b, size_t words, float* out,
+                          size_t out_stride, Ahead ahead);
 
 // [rows]: the product of that many rows.
+template <class Dot>
 constexpr MultiplyRows* kMultiplyRows[kBlockRows + 1] = {
-    nullptr,          multiply_rows<1>, multiply_rows<2>, multiply_rows<3>,
-    multiply_rows<4>, multiply_rows<5>, multiply_rows<6>,
+    nullptr,
+    multiply_rows<Dot, 1>,
+    multiply_rows<Dot, 2>,
+    multiply_rows<Dot, 3>,
+    multiply_rows<Dot, 4>,
+    multiply_rows<Dot, 5>,
+    multiply_rows<Dot, 6>,
 };
 
-// As generic/encoder_product.hpp wants it.
+// As generic/encoder_product.hpp wants it. Dot has Sum, zero(), load(columns), broadcast(word),
+// add(sum, a, b), store_sum(to, sum), and whether it brings the next panel to the second-level cache.
+template <class DotType>
 struct Product {
   using F32 = avx2::F32;
-  using Dot = FloatElements;
+  using Dot = DotType;
   static constexpr size_t kColumns = kHalfPanel, kBlockRows = avx2::kBlockRows, kWords = 1;
 
   static void multiply(size_t rows, const char* a, size_t stride, const char* panel, size_t words, float* out,
-                       size_t out_stride, Ahead) {
-    kMultiplyRows[rows](a, stride, reinterpret_cast<const float*>(panel), words, out, out_stride);
+                       size_t out_stride, Ahead ahead) {
+    kMultiplyRows<Dot>[rows](a, stride, panel, words, out, out_stride, ahead);
   }
   static void pack_rows(const char* rows, size_t stride, size_t count, size_t words, char* panel) {
     pack_rows_by_words<kColumns>(rows, stride, count, words, panel);
