@@ -30,7 +30,14 @@ export type KnownModelName =
   | 'snowflake-arctic-embed-m'
   | 'snowflake-arctic-embed-l'
   | 'snowflake-arctic-embed-m-v1.5'
-  | 'all-mpnet-base-v2';
+  | 'all-mpnet-base-v2'
+  | 'multilingual-e5-small'
+  | 'multilingual-e5-base'
+  | 'multilingual-e5-large'
+  | 'bge-m3'
+  | 'snowflake-arctic-embed-l-v2.0'
+  | 'gte-modernbert-base'
+  | 'modernbert-embed-base';
 
 /** What is known about an embedding model without opening its files. */
 export interface KnownModel {
@@ -143,6 +150,48 @@ export const knownModels: readonly KnownModel[] = [
     license: 'Apache-2.0',
     trainedTokens: 384,
   }),
+
+  known('multilingual-e5-small', 'Xenova/multilingual-e5-small', {
+    dimensions: 384,
+    pooling: 'mean',
+    license: 'MIT',
+    ...e5Prefixes,
+  }),
+  known('multilingual-e5-base', 'Xenova/multilingual-e5-base', {
+    dimensions: 768,
+    pooling: 'mean',
+    license: 'MIT',
+    ...e5Prefixes,
+  }),
+  known('multilingual-e5-large', 'Xenova/multilingual-e5-large', {
+    dimensions: 1024,
+    pooling: 'mean',
+    license: 'MIT',
+    ...e5Prefixes,
+  }),
+  known('bge-m3', 'Xenova/bge-m3', { dimensions: 1024, maxTokens: 8192, pooling: 'cls', license: 'MIT' }),
+  known('snowflake-arctic-embed-l-v2.0', 'Snowflake/snowflake-arctic-embed-l-v2.0', {
+    dimensions: 1024,
+    maxTokens: 8192,
+    pooling: 'cls',
+    license: 'Apache-2.0',
+    queryPrefix: 'query: ',
+  }),
+
+  known('gte-modernbert-base', 'Alibaba-NLP/gte-modernbert-base', {
+    dimensions: 768,
+    maxTokens: 8192,
+    pooling: 'cls',
+    license: 'Apache-2.0',
+  }),
+  known('modernbert-embed-base', 'nomic-ai/modernbert-embed-base', {
+    dimensions: 768,
+    maxTokens: 8192,
+    pooling: 'mean',
+    license: 'Apache-2.0',
+    queryPrefix: 'search_query: ',
+    passagePrefix: 'search_document: ',
+  }),
 ];
 
 /**
@@ -163,6 +212,10 @@ const sameWeights: Readonly<Record<string, string>> = {
   'sentence-transformers/all-minilm-l6-v2': 'all-MiniLM-L6-v2',
   'sentence-transformers/all-minilm-l12-v2': 'all-MiniLM-L12-v2',
   'sentence-transformers/all-mpnet-base-v2': 'all-mpnet-base-v2',
+  'intfloat/multilingual-e5-small': 'multilingual-e5-small',
+  'intfloat/multilingual-e5-base': 'multilingual-e5-base',
+  'intfloat/multilingual-e5-large': 'multilingual-e5-large',
+  'baai/bge-m3': 'bge-m3',
 };
 
 const byName = new Map(knownModels.map((model) => [model.name.toLowerCase(), model]));

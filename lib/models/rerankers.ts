@@ -6,7 +6,7 @@ import { nearestName } from '../arguments/known-names.js';
 
 /** What is known about a reranker without opening its files. */
 export interface KnownReranker {
-  /** The short name, as in `new Reranker('ms-marco-MiniLM-L6-v2')`. */
+  /** The short name, as in `new Reranker('bge-reranker-base')`. */
   readonly name: string;
   /** `owner/name` on the hub. */
   readonly repository: string;
@@ -27,6 +27,20 @@ export const knownRerankers: readonly KnownReranker[] = [
     name: 'ms-marco-MiniLM-L12-v2',
     repository: 'cross-encoder/ms-marco-MiniLM-L12-v2',
     maxTokens: 512,
+    license: 'Apache-2.0',
+  },
+  { name: 'bge-reranker-base', repository: 'BAAI/bge-reranker-base', maxTokens: 512, license: 'MIT' },
+  { name: 'bge-reranker-large', repository: 'BAAI/bge-reranker-large', maxTokens: 512, license: 'MIT' },
+  {
+    name: 'bge-reranker-v2-m3',
+    repository: 'onnx-community/bge-reranker-v2-m3-ONNX',
+    maxTokens: 8192,
+    license: 'Apache-2.0',
+  },
+  {
+    name: 'gte-reranker-modernbert-base',
+    repository: 'Alibaba-NLP/gte-reranker-modernbert-base',
+    maxTokens: 8192,
     license: 'Apache-2.0',
   },
 ];

@@ -14,9 +14,15 @@ interface Expected {
   readonly score: number;
 }
 
-for (const name of ['bert-reranker']) {
+const engines = {
+  'bert-reranker': ['ort', 'auto'],
+  'xlm-roberta-reranker': ['ort'],
+  'modernbert-reranker': ['ort'],
+} as const;
+
+for (const [name, those] of Object.entries(engines)) {
   const directory = join(families, name);
-  for (const engine of ['ort', 'auto'] as const) {
+  for (const engine of those) {
     test.skipIf(!existsSync(directory))(`${name} by engine '${engine}'`, async () => {
       const lines = readFileSync(join(directory, 'expected.jsonl'), 'utf8').trim().split('\n');
       const expected = lines.map((line) => JSON.parse(line) as Expected);

@@ -1,4 +1,5 @@
-// BPE against what its definition reads like, and portions of a text against the whole. What each step does is held to Hugging Face's ids in tests/tokenizer/stages.test.ts.
+// BPE against what its definition reads like, and portions of a text against the whole. What each step does
+// is held to Hugging Face's ids in tests/tokenizer/stages.test.ts.
 #include <algorithm>
 #include <limits>
 #include <map>
