@@ -9,6 +9,7 @@ export type { EmbeddingModelName, Run, SessionOptions } from './session.js';
 export type { CacheOptions, EmbeddingSessionOptions } from './engines/session-options.js';
 export type { ModelInfo, RerankerInfo, SessionInfo } from './engines/session-info.js';
 export type { EmbedOptions, Pooling } from './embedding/embed-options.js';
+export type { DocumentChunk, EmbeddedDocument, EmbedDocumentOptions } from './embedding/embed-document.js';
 export type { EmbedStreamOptions } from './embedding/embed-stream.js';
 export type { RunEmbedding, RunOptions } from './embedding/run.js';
 export { LatencyHistogram } from './embedding/session-stats.js';
@@ -26,7 +27,7 @@ export { Embeddings } from './vectors/embeddings.js';
 export { cosineSimilarity, dot, similarityMatrix } from './vectors/similarity.js';
 export type { Matrix, SimilarityMatrix, Vector } from './vectors/similarity.js';
 
-export { Tokenizer } from './tokenizer/tokenizer.js';
+export { chunk, Tokenizer } from './tokenizer/tokenizer.js';
 export type {
   BatchEncoding,
   EncodeOptions,
@@ -35,6 +36,8 @@ export type {
   TokenizerLoadOptions,
   TokenizerOptions,
 } from './tokenizer/tokenizer.js';
+
+export type { Chunk, ChunkBy, ChunkOptions } from './documents/chunk-options.js';
 
 export type { RunLanguageModel } from './llm/run.js';
 export { LlmStream } from './llm/stream.js';

@@ -1,6 +1,7 @@
 /** The public Session: one class for embedding models, which run in this process, and language models, which a server runs. */
 import type { Embeddings } from './vectors/embeddings.js';
 import type { EmbedOptions } from './embedding/embed-options.js';
+import { embedDocument, type EmbeddedDocument, type EmbedDocumentOptions } from './embedding/embed-document.js';
 import { EmbeddingSession } from './embedding/embedding-session.js';
 import type { SessionInfo } from './engines/session-info.js';
 import { embedStream, type EmbedStreamOptions } from './embedding/embed-stream.js';
@@ -103,6 +104,23 @@ export class Session<const Model extends string = string> implements AsyncDispos
    */
   async embed(texts: string | readonly string[], options: EmbedOptions = {}): Promise<Embeddings> {
     return this.#embeddingOnly('embed()').embed(texts, options);
+  }
+
+  /**
+   * Embeds texts that may be longer than the model takes: cuts them into chunks of `maxTokens`, at the boundaries of their
+   * structure, and gives a vector for each chunk, or for each text.
+   *
+   * Cutting has the JavaScript thread for a few milliseconds at a time. Rejects as `embed` does.
+   *
+   * @example
+   * const { chunks, embeddings } = await session.embedDocument(article, { maxTokens: 256, overlap: 32 });
+   * chunks.forEach(({ start, end }, i) => store(start, end, embeddings.toPgVector(i)));
+   */
+  async embedDocument(
+    texts: string | readonly string[],
+    options: EmbedDocumentOptions = {},
+  ): Promise<EmbeddedDocument> {
+    return embedDocument(this.#embeddingOnly('embedDocument()'), texts, options);
   }
 
   /**

@@ -218,9 +218,10 @@ const mayImport: Record<string, readonly string[]> = {
   native: ['arguments'],
   models: ['arguments'],
   vectors: ['native'],
-  tokenizer: ['arguments', 'models', 'native'],
+  documents: ['arguments'],
+  tokenizer: ['arguments', 'documents', 'models', 'native'],
   engines: ['arguments', 'cancellation', 'models', 'native', 'tokenizer'],
-  embedding: ['arguments', 'cancellation', 'engines', 'native', 'vectors'],
+  embedding: ['arguments', 'cancellation', 'documents', 'engines', 'native', 'tokenizer', 'vectors'],
   reranking: ['arguments', 'cancellation', 'embedding', 'engines'],
   llm: ['arguments', 'cancellation'],
   server: [

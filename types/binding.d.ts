@@ -119,6 +119,11 @@ export interface NativeTokenizer {
     addSpecialTokens: boolean,
   ): { ids: Int32Array; typeIds: Int32Array; truncated: boolean };
   count(text: string, addSpecialTokens: boolean): number;
+  /**
+   * Tokens of text.slice(spans[2 * i], spans[2 * i + 1]) each by itself, without special tokens. `oneByte`: the text has no
+   * character above U+00FF.
+   */
+  countSpans(text: string, oneByte: boolean, spans: Uint32Array): Uint32Array;
   /** Empty where no token has this id. */
   token(id: number): string;
   /** Whether a text cut behind a space has the tokens of its two halves: no added token holds white space. */

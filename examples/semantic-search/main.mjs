@@ -46,24 +46,20 @@ await database.exec(`
     limit match_count;
   $$;`);
 
-/** pgvector reads a vector from the text of a JSON array. */
-const literal = (row) => JSON.stringify(Array.from(row));
+/** Row i as the column's type reads it. */
+const literal = (embeddings, i) => (type === 'halfvec' ? embeddings.toPgHalfvec(i) : embeddings.toPgVector(i));
 
 // All documents in one call: that is how embedding is fast.
 const embeddings = await session.embed(documents);
 for (const [at, content] of documents.entries()) {
   await database.query(`insert into documents (content, embedding) values ($1, $2::${type})`, [
     content,
-    literal(embeddings.at(at)),
+    literal(embeddings, at),
   ]);
 }
 
 const query = await session.embed(question);
-const { rows } = await database.query(`select * from match_documents($1::${type}, $2, $3)`, [
-  literal(query.at(0)),
-  -1,
-  3,
-]);
+const { rows } = await database.query(`select * from match_documents($1::${type}, $2, $3)`, [literal(query, 0), -1, 3]);
 
 console.log(`${documents.length} documents as ${type}(${dimensions}). "${question}"`);
 for (const { similarity, content } of rows) console.log(`  ${similarity.toFixed(3)}  ${content}`);

@@ -8,6 +8,7 @@ import { embedList } from './embed-list.js';
 import { checkEmbedOptions, checkTexts, type EmbedOptions } from './embed-options.js';
 import { type CallState, ModelSession } from './model-session.js';
 import { type Prompt, promptText } from './prompt.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { describeEmbed, type EmbedTrace, traceEmbed } from './tracing.js';
 
 export class EmbeddingSession extends ModelSession<'embedding'> {
@@ -30,6 +31,20 @@ export class EmbeddingSession extends ModelSession<'embedding'> {
   /** For a slice of a stream, whose texts and options are checked: a full queue is waited for. */
   async embedWhenRoom(list: readonly string[], options: EmbedOptions): Promise<Embeddings> {
     return this.#traced('embedStream', list, options, true);
+  }
+
+  /**
+   * The model's tokenizer, for a call with these texts, and how many tokens its prompt has: it counts as waiting until the
+   * model is loaded, as `embed` does. Throws why loading failed, or ERR_CLOSED.
+   */
+  async tokenizerFor(
+    texts: readonly string[],
+    { prompt, signal }: Pick<EmbedOptions, 'prompt' | 'signal'>,
+  ): Promise<{ tokenizer: Tokenizer; promptTokens: number }> {
+    return this.whenLoaded({ texts, wait: false }, { signal }, (info, { tokenizer }) => {
+      const before = promptText(prompt, info);
+      return Promise.resolve({ tokenizer, promptTokens: tokenizer.count(before, { addSpecialTokens: false }) });
+    });
   }
 
   #traced(

@@ -9,6 +9,7 @@ import { type LoadedFor, loadEngine, type Purpose } from '../engines/engine-load
 import type { FilledSessionOptions } from '../engines/session-options.js';
 import { GtewayError } from '../errors.js';
 import { fromNative } from '../native/errors.js';
+import type { Tokenizer } from '../tokenizer/tokenizer.js';
 import { LoadingQueue, type StopWaiting } from './loading-queue.js';
 import { type SliceBounds, sliceBoundsWithin } from './slice-bounds.js';
 import { type SessionStats, sessionStats } from './session-stats.js';
@@ -18,6 +19,8 @@ import { traceLoad } from './tracing.js';
 export interface CallState {
   /** Whether nobody waits for the result any more. */
   readonly ended: () => boolean;
+  /** The model's. */
+  readonly tokenizer: Tokenizer;
   /** Makes a native call under a number that is cancelled with the call. */
   readonly native: <Result>(begin: (session: NativeSession, number: number) => Promise<Result>) => Promise<Result>;
 }
@@ -133,6 +136,7 @@ export class ModelSession<For extends Purpose> {
       native = session;
       return work(loaded.info, {
         ended,
+        tokenizer: loaded.tokenizer,
         native: (start) => {
           const number = ++this.#calls;
           const result = start(session, number);

@@ -26,6 +26,7 @@ interface InfoFor {
 export interface LoadedFor<For extends Purpose> {
   readonly native: NativeSession;
   readonly info: InfoFor[For];
+  readonly tokenizer: Tokenizer;
 }
 
 /**
@@ -60,7 +61,7 @@ export async function loadEngine<For extends Purpose>(
         embedding: () => ({ ...common, dimensions: loaded.dimensions, pooling: files.pooling, prompts: files.prompts }),
         reranking: () => ({ ...common, activation: scoreActivation(files.config) }),
       };
-      return { native, info: info[purpose]() };
+      return { native, info: info[purpose](), tokenizer };
     } catch (error) {
       signal.throwIfAborted();
       if (!isGtewayError(error)) throw error;

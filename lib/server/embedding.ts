@@ -5,7 +5,7 @@ import type { Embeddings } from '../vectors/embeddings.js';
 import { type Prompt, promptText } from '../embedding/prompt.js';
 import { show } from '../arguments/show.js';
 import { RequestFailure } from './failures.js';
-import { expectedRowBytes, JsonWriter } from './json-writer.js';
+import { expectedRowBytes, JsonWriter } from '../vectors/json-writer.js';
 import type { HostedModel } from './hosted-model.js';
 import type { ServedModel } from './served-model.js';
 import type { ServerContext } from './server-context.js';

@@ -1,12 +1,15 @@
 /** Text to token ids, as the model was trained on them. */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate as pause } from 'node:timers/promises';
 import type { NativeTokenizer } from '../../types/binding.js';
 import { GtewayError } from '../errors.js';
 import { type ResolveOptions, resolveTokenizer } from '../models/resolve.js';
 import { binding } from '../native/binding.js';
 import { fromNative } from '../native/errors.js';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
+import { type Chunk, type ChunkOptions, checkChunkOptions } from '../documents/chunk-options.js';
+import { chunkSteps } from '../documents/chunk-text.js';
 import { parseTokenizerJson } from './tokenizer-json.js';
 
 export interface TokenizerOptions {
@@ -227,6 +230,57 @@ export class Tokenizer {
     return this.#native.count(text, (addSpecialTokens as boolean | undefined) ?? true);
   }
 
+  /**
+   * The text in chunks of at most so many tokens, at the boundaries of its structure and never within a grapheme, unless
+   * one alone is longer. In order; without overlap they are the whole text, end to end. An empty text has none.
+   *
+   * Computes at once, on the calling thread; `session.embedDocument` lets others have it in between.
+   *
+   * @example
+   * for (const { text, start, end, tokens } of tokenizer.chunk(article, { maxTokens: 256, overlap: 32 })) …
+   */
+  chunk(text: string, options: ChunkOptions = {}): Chunk[] {
+    const steps = this.#chunkSteps('tokenizer.chunk()', text, options);
+    for (let step = steps.next(); ; step = steps.next()) if (step.done === true) return step.value;
+  }
+
+  /** @internal As `chunk`, for `where`; lets others have the thread every few milliseconds. */
+  static async chunkWithPauses(
+    tokenizer: Tokenizer,
+    where: string,
+    text: string,
+    options: ChunkOptions,
+    ended: () => boolean,
+  ): Promise<Chunk[]> {
+    const steps = tokenizer.#chunkSteps(where, text, options);
+    for (let step = steps.next(); ; step = steps.next()) {
+      if (step.done === true) return step.value;
+      if (ended()) return [];
+      await pause();
+    }
+  }
+
+  #chunkSteps(where: string, text: string, options: ChunkOptions): Generator<void, Chunk[]> {
+    if (typeof text !== 'string') throw new TypeError(`${where}: text must be a string, not ${typeName(text)}`);
+    const specialTokens = this.#native.specialTokensAdded;
+    const filled = checkChunkOptions(where, options, { maxTokens: this.maxTokens, specialTokens });
+    return chunkSteps(text, filled, { specialTokens, countSpans: (of, spans) => this.#countSpans(of, spans) });
+  }
+
+  /** Crosses into native code once: the text that the spans lie in, and where they are. */
+  #countSpans(text: string, spans: readonly number[]): Uint32Array {
+    const begin = spans[0] ?? 0;
+    let end = begin;
+    const places = new Uint32Array(spans.length);
+    for (let i = 0; i < spans.length; i++) {
+      const at = spans[i] ?? 0;
+      places[i] = at - begin;
+      if (at > end) end = at;
+    }
+    const part = text.slice(begin, end);
+    return this.#native.countSpans(part, !beyondOneByte.test(part), places);
+  }
+
   /** The text's tokens as the vocabulary writes them: `['[CLS]', 'token', '##izer', '[SEP]']`. One per id of `encode`. */
   tokens(text: string, options: EncodeOptions = {}): string[] {
     const seen = new Map<number, string>();
@@ -269,6 +323,16 @@ export class Tokenizer {
       addSpecialTokens: added,
     };
   }
+}
+
+/** As `tokenizer.chunk`, with the tokenizer among the options. */
+export function chunk(text: string, options: ChunkOptions & { tokenizer: Tokenizer }): Chunk[] {
+  const { tokenizer, ...rest } = options;
+  if (!((tokenizer as unknown) instanceof Tokenizer))
+    throw new TypeError(
+      `chunk(): tokenizer must be a Tokenizer, such as Tokenizer.load() gives, not ${typeName(tokenizer)}`,
+    );
+  return tokenizer.chunk(text, rest);
 }
 
 async function readIfThere(path: string): Promise<string | undefined> {

@@ -1,6 +1,7 @@
 /** What `session.embed` returns: vectors in one typed array, and the encodings that APIs and vector stores take. */
 import type { GtewayError } from '../errors.js';
 import { binding } from '../native/binding.js';
+import { expectedRowBytes, JsonWriter } from './json-writer.js';
 
 /**
  * Vectors of a list of texts, row-major in one Float32Array that JavaScript owns.
@@ -63,6 +64,38 @@ export class Embeddings implements Iterable<Float32Array> {
   }
 
   /**
+   * Row `i` as pgvector's `vector` reads it: `[0.1,-0.2]`, with the fewest digits that give the same float32 back. Throws
+   * RangeError where a value is not finite: pgvector refuses those.
+   */
+  toPgVector(i: number): string {
+    const row = this.at(i);
+    checkBelow(Infinity, 'toPgVector', i, row);
+    return jsonText(row);
+  }
+
+  /**
+   * Row `i` as pgvector's `halfvec` reads it, each value rounded to its nearest 16-bit float, ties to even, as pgvector
+   * would round it. Throws RangeError beyond ±65504, the largest of them.
+   */
+  toPgHalfvec(i: number): string {
+    const row = this.at(i);
+    // From here on the nearest one is infinite.
+    checkBelow(65520, 'toPgHalfvec', i, row);
+    return jsonText(row.map(half));
+  }
+
+  /** Row `i` as pgvector's `bit` reads it: a 1 for each value above zero, `0110…`. Throws RangeError for NaN. */
+  toPgBit(i: number): string {
+    const row = this.at(i);
+    let text = '';
+    for (const [d, value] of row.entries()) {
+      if (Number.isNaN(value)) throw refusal('toPgBit', i, d, value, 'which has no sign');
+      text += value > 0 ? '1' : '0';
+    }
+    return text;
+  }
+
+  /**
    * Every row as 8-bit integers, rows × dimensions. Each row is scaled by itself, so that its largest component becomes
    * 127 or -127: that keeps the most precision and does not change cosines, but compare such rows by cosine only.
    */
@@ -84,4 +117,30 @@ export class Embeddings implements Iterable<Float32Array> {
   toBits(): Uint8Array {
     return this.rows === 0 ? new Uint8Array(0) : binding().toBits(this.data, this.dimensions);
   }
+}
+
+function jsonText(row: Float32Array): string {
+  const writer = new JsonWriter(expectedRowBytes(row.length));
+  writer.vector(row);
+  return writer.finish().toString('latin1');
+}
+
+function checkBelow(bound: number, method: string, i: number, row: Float32Array): void {
+  // Asked this way round so that NaN is refused too.
+  const wrong = row.findIndex((value) => !(Math.abs(value) < bound));
+  if (wrong >= 0) throw refusal(method, i, wrong, row[wrong] ?? NaN, 'which pgvector refuses');
+}
+
+function refusal(method: string, i: number, d: number, value: number, why: string): RangeError {
+  return new RangeError(`embeddings.${method}(${i}): value ${d} of the row is ${value}, ${why}`);
+}
+
+/** The nearest 16-bit float, ties to even, for |value| < 65520. */
+function half(value: number): number {
+  const magnitude = Math.abs(value);
+  // Above the unit in the last place by 2^52 times, where doubles have no fraction of it left.
+  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
+  const unit = 2 ** (exponent - 10);
+  const big = unit * 2 ** 52;
+  return Math.sign(value) * (magnitude + big - big);
 }

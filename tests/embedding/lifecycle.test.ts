@@ -11,16 +11,16 @@ import { runChild } from '../robustness/child.js';
 import { until } from '../until.js';
 
 const table = `
-                | ready()             | run()               | embed()             | embedStream()       | stats() | info                | close() | asyncDispose()
-loading         | ok, later           | ok, later           | ok, later           | ok, later           | ok      | TypeError           | ok      | ok
-load failed     | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ok      | ERR_MODEL_NOT_FOUND | ok      | ok
-idle            | ok                  | ok                  | ok                  | ok                  | ok      | ok                  | ok      | ok
-busy            | ok                  | ok                  | ok                  | ok                  | ok      | ok                  | ok      | ok
-queue full      | ok                  | ERR_OVERLOADED      | ERR_OVERLOADED      | ok, later           | ok      | ok                  | ok      | ok
-closing         | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ok      | ok                  | ok      | ok
-closed          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ok      | ok                  | ok      | ok
-worker ends     | ends with it        | ends with it        | ends with it        | ends with it        | ok      | ok                  | ends with it | ends with it
-process exits   | ends with it        | ends with it        | ends with it        | ends with it        | ok      | ok                  | ends with it | ends with it
+                | ready()             | run()               | embed()             | embedDocument()     | embedStream()       | stats() | info                | close() | asyncDispose()
+loading         | ok, later           | ok, later           | ok, later           | ok, later           | ok, later           | ok      | TypeError           | ok      | ok
+load failed     | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ERR_MODEL_NOT_FOUND | ok      | ERR_MODEL_NOT_FOUND | ok      | ok
+idle            | ok                  | ok                  | ok                  | ok                  | ok                  | ok      | ok                  | ok      | ok
+busy            | ok                  | ok                  | ok                  | ok                  | ok                  | ok      | ok                  | ok      | ok
+queue full      | ok                  | ERR_OVERLOADED      | ERR_OVERLOADED      | ERR_OVERLOADED      | ok, later           | ok      | ok                  | ok      | ok
+closing         | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ok      | ok                  | ok      | ok
+closed          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ERR_CLOSED          | ok      | ok                  | ok      | ok
+worker ends     | ends with it        | ends with it        | ends with it        | ends with it        | ends with it        | ok      | ok                  | ends with it | ends with it
+process exits   | ends with it        | ends with it        | ends with it        | ends with it        | ends with it        | ok      | ok                  | ends with it | ends with it
 `;
 
 const [methods = [], ...rows] = table
@@ -79,6 +79,8 @@ const calls: Record<string, (session: Session) => unknown> = {
   'ready()': (session) => session.ready(),
   'run()': async (session) => expect(await session.run('text')).toHaveLength(96),
   'embed()': async (session) => expect(await session.embed('text')).toBeInstanceOf(Embeddings),
+  'embedDocument()': async (session) =>
+    expect((await session.embedDocument('text')).embeddings).toBeInstanceOf(Embeddings),
   'embedStream()': async (session) => {
     const rows: Float32Array[] = [];
     for await (const row of session.embedStream(['text', 'another'])) rows.push(row);

@@ -288,16 +288,17 @@ Array copied(Napi::Env env, const std::vector<T>& values) {
 class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
  public:
   static Napi::Function define(Napi::Env env) {
-    return DefineClass(
-        env, "NativeTokenizer",
-        {InstanceMethod<&TokenizerWrap::encode>("encode"),
-         InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
-         InstanceMethod<&TokenizerWrap::encode_pair>("encodePair"),
-         InstanceMethod<&TokenizerWrap::count>("count"), InstanceMethod<&TokenizerWrap::token>("token"),
-         InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
-         InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded"),
-         InstanceAccessor<&TokenizerWrap::pairs>("pairs"),
-         InstanceAccessor<&TokenizerWrap::pair_tokens_added>("pairTokensAdded")});
+    return DefineClass(env, "NativeTokenizer",
+                       {InstanceMethod<&TokenizerWrap::encode>("encode"),
+                        InstanceMethod<&TokenizerWrap::encode_batch>("encodeBatch"),
+                        InstanceMethod<&TokenizerWrap::encode_pair>("encodePair"),
+                        InstanceMethod<&TokenizerWrap::count>("count"),
+                        InstanceMethod<&TokenizerWrap::count_spans>("countSpans"),
+                        InstanceMethod<&TokenizerWrap::token>("token"),
+                        InstanceAccessor<&TokenizerWrap::parts_at_spaces>("partsAtSpaces"),
+                        InstanceAccessor<&TokenizerWrap::special_tokens_added>("specialTokensAdded"),
+                        InstanceAccessor<&TokenizerWrap::pairs>("pairs"),
+                        InstanceAccessor<&TokenizerWrap::pair_tokens_added>("pairTokensAdded")});
   }
 
   explicit TokenizerWrap(const Napi::CallbackInfo& info) : ObjectWrap(info) {
@@ -397,6 +398,37 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
     return guard(info.Env(), [&]() -> Napi::Value {
       const std::string text = text_of(info[0], "text");
       return Napi::Number::New(info.Env(), static_cast<double>(tokenizer_->count(text, info[1].ToBoolean())));
+    });
+  }
+
+  // (text, oneByte, spans) → tokens of each span by itself. `spans`: begin and end of each, in UTF-16 units.
+  Napi::Value count_spans(const Napi::CallbackInfo& info) {
+    return guard(info.Env(), [&]() -> Napi::Value {
+      const Napi::Env env = info.Env();
+      const std::vector<uint32_t> spans = numbers_of(info[2], "spans");
+      size_t units = 0;
+      if (napi_get_value_string_latin1(env, info[0], nullptr, 0, &units) != napi_ok)
+        malformed("text is not a string");
+      std::vector<uint32_t> counts;
+      counts.reserve(spans.size() / 2);
+      std::string storage;
+      const auto count_all = [&](auto text, auto utf8_of) {
+        for (size_t i = 0; i + 1 < spans.size(); i += 2) {
+          if (spans[i] > spans[i + 1] || spans[i + 1] > units) malformed("a span lies outside the text");
+          const std::string_view span = utf8_of(text.substr(spans[i], spans[i + 1] - spans[i]), storage);
+          counts.push_back(static_cast<uint32_t>(tokenizer_->count(span, false)));
+        }
+      };
+      if (info[1].ToBoolean()) {
+        std::string text;
+        read_units(env, info[0], units, text, napi_get_value_string_latin1);
+        count_all(std::string_view(text), utf8_of_latin1);
+      } else {
+        std::u16string text;
+        read_units(env, info[0], units, text, napi_get_value_string_utf16);
+        count_all(std::u16string_view(text), utf8_of_utf16);
+      }
+      return copied<Napi::Uint32Array>(env, counts);
     });
   }
 

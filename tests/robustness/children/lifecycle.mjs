@@ -15,6 +15,7 @@ const calls = {
   'ready()': (session) => session.ready().then(() => new Promise(() => undefined)),
   'run()': (session) => session.run('text'),
   'embed()': (session) => session.embed('text'),
+  'embedDocument()': (session) => session.embedDocument('text'),
   'embedStream()': async (session) => {
     for await (const row of session.embedStream(texts)) if (row.length === 0) throw new Error('an empty row');
   },

@@ -1,6 +1,6 @@
 /** JSON of vectors: the same float32 comes back, in the fewest digits, in notation that JSON allows. */
 import { expect, test } from 'vitest';
-import { JsonWriter } from '../../lib/server/json-writer.js';
+import { JsonWriter } from '../../lib/vectors/json-writer.js';
 
 function written(values: Float32Array): string {
   const writer = new JsonWriter(1);

@@ -1,5 +1,5 @@
 /**
- * Writes answers as JSON, vectors straight from a Float32Array.
+ * Writes JSON, vectors straight from a Float32Array: answers of the server, and what pgvector reads.
  *
  * A float32 is written with the fewest digits that give the same float32 back when they are read as a number and rounded
  * to float32. JSON.stringify would write the shortest form of the double it is widened to, twice as many digits of
