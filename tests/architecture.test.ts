@@ -230,8 +230,19 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   sync: ['arguments', 'vectors', 'session.ts'],
   cli: [
-    ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'server', 'sync', 'tokenizer', 'vectors'],
-    ...['reranker.ts', 'session.ts'],
+    ...[
+      'arguments',
+      'documents',
+      'embedding',
+      'engines',
+      'models',
+      'native',
+      'reranking',
+      'server',
+      'sync',
+      'tokenizer',
+    ],
+    ...['vectors', 'reranker.ts', 'session.ts'],
   ],
 };
 
