@@ -47,9 +47,10 @@ const mayInclude: Record<string, readonly string[]> = {
   kernels: ['cpu', 'base'],
   tokenizer: ['kernels', 'cpu', 'base'],
   model: ['base'],
+  search: ['kernels', 'cpu', 'base'],
   engine: ['kernels', 'model', 'cpu', 'base'],
   scheduler: ['engine', 'tokenizer', 'kernels', 'model', 'cpu', 'base'],
-  addon: ['scheduler', 'engine', 'tokenizer', 'kernels', 'model', 'cpu', 'base'],
+  addon: ['scheduler', 'search', 'engine', 'tokenizer', 'kernels', 'model', 'cpu', 'base'],
 };
 
 /** The header a kernel folder's intrinsics come from; scalar has none. */
@@ -223,6 +224,7 @@ const mayImport: Record<string, readonly string[]> = {
   engines: ['arguments', 'cancellation', 'models', 'native', 'tokenizer'],
   embedding: ['arguments', 'cancellation', 'documents', 'engines', 'native', 'tokenizer', 'vectors'],
   reranking: ['arguments', 'cancellation', 'embedding', 'engines'],
+  search: ['arguments', 'native', 'vectors'],
   llm: ['arguments', 'cancellation'],
   server: [
     ...['arguments', 'embedding', 'engines', 'models', 'reranking', 'tokenizer', 'vectors'],
@@ -230,7 +232,8 @@ const mayImport: Record<string, readonly string[]> = {
   ],
   sync: ['arguments', 'session.ts'],
   cli: [
-    ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'server', 'sync', 'tokenizer', 'vectors'],
+    ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'search', 'server', 'sync'],
+    ...['tokenizer', 'vectors'],
     ...['reranker.ts', 'session.ts'],
   ],
 };
