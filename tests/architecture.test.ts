@@ -229,7 +229,7 @@ const mayImport: Record<string, readonly string[]> = {
     ...['reranker.ts', 'session.ts'],
   ],
   adapters: ['arguments', 'embedding', 'engines', 'reranking', 'vectors', 'reranker.ts', 'session.ts'],
-  sync: ['arguments', 'session.ts'],
+  sync: ['arguments', 'vectors', 'session.ts'],
   cli: [
     ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'server', 'sync', 'tokenizer', 'vectors'],
     ...['reranker.ts', 'session.ts'],
