@@ -94,7 +94,9 @@ TokenizerConfig config_from(Input& input) {
   for (size_t count = config.model == ModelKind::kBpe ? input.byte() % 20 : 0; count > 0; --count) {
     const size_t left = input.byte() % config.vocabulary_tokens.size();
     const size_t right = input.byte() % config.vocabulary_tokens.size();
-    const int32_t merged = take_in(config.vocabulary_tokens[left] + config.vocabulary_tokens[right]);
+    const std::string both = config.vocabulary_tokens[left] + config.vocabulary_tokens[right];
+    if (both.size() > 200) continue;  // they could double each time
+    const int32_t merged = take_in(both);
     config.merges.insert(config.merges.end(),
                          {static_cast<int32_t>(left), static_cast<int32_t>(right), merged});
   }
