@@ -228,7 +228,7 @@ const mayImport: Record<string, readonly string[]> = {
     ...['arguments', 'embedding', 'engines', 'models', 'reranking', 'tokenizer', 'vectors'],
     ...['reranker.ts', 'session.ts'],
   ],
-  sync: ['arguments', 'session.ts'],
+  sync: ['arguments', 'vectors', 'session.ts'],
   cli: [
     ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'server', 'sync', 'tokenizer', 'vectors'],
     ...['reranker.ts', 'session.ts'],
