@@ -1,5 +1,6 @@
 /** The queue in PostgreSQL: each promise of store.ts as statements. */
 import { randomUUID } from 'node:crypto';
+import { halfvecText, vectorText } from '../vectors/pgvector-text.js';
 import type { Target } from './catalog.js';
 import { inTransaction, type Pool } from './connection.js';
 import { attemptsInCompany } from './decisions.js';
@@ -77,7 +78,7 @@ export class PostgresStore implements Store {
         await client.query(this.#sql.write, [
           ids,
           written.map(({ hash }) => hash),
-          written.map(({ vector }) => (vector === undefined ? null : this.#vectorText(vector))),
+          written.map(({ id, vector }) => (vector === undefined ? null : this.#vectorText(vector, id))),
           config.modelVersion,
         ]);
         await client.query(this.#sql.end, [ids]);
@@ -122,9 +123,12 @@ export class PostgresStore implements Store {
     });
   }
 
-  #vectorText(vector: Float32Array): string {
-    const values = Array.from(vector, String).join(',');
-    return this.#target.vectorSchema === undefined ? `{${values}}` : `[${values}]`;
+  #vectorText(vector: Float32Array, id: string): string {
+    const { vectorSchema, vectorType } = this.#target;
+    // A real[]: with braces, and not pgvector's.
+    if (vectorSchema === undefined) return `{${Array.from(vector, String).join(',')}}`;
+    const where = `the vector of job ${id}`;
+    return vectorType.endsWith('halfvec') ? halfvecText(vector, where) : vectorText(vector, where);
   }
 }
 

@@ -1,7 +1,7 @@
 /** What `session.embed` returns: vectors in one typed array, and the encodings that APIs and vector stores take. */
 import type { GtewayError } from '../errors.js';
 import { binding } from '../native/binding.js';
-import { expectedRowBytes, JsonWriter } from './json-writer.js';
+import { bitText, halfvecText, vectorText } from './pgvector-text.js';
 
 /**
  * Vectors of a list of texts, row-major in one Float32Array that JavaScript owns.
@@ -68,9 +68,7 @@ export class Embeddings implements Iterable<Float32Array> {
    * RangeError where a value is not finite: pgvector refuses those.
    */
   toPgVector(i: number): string {
-    const row = this.at(i);
-    checkBelow(Infinity, 'toPgVector', i, row);
-    return jsonText(row);
+    return vectorText(this.at(i), `embeddings.toPgVector(${i})`);
   }
 
   /**
@@ -78,21 +76,12 @@ export class Embeddings implements Iterable<Float32Array> {
    * would round it. Throws RangeError beyond ±65504, the largest of them.
    */
   toPgHalfvec(i: number): string {
-    const row = this.at(i);
-    // From here on the nearest one is infinite.
-    checkBelow(65520, 'toPgHalfvec', i, row);
-    return jsonText(row.map(half));
+    return halfvecText(this.at(i), `embeddings.toPgHalfvec(${i})`);
   }
 
   /** Row `i` as pgvector's `bit` reads it: a 1 for each value above zero, `0110…`. Throws RangeError for NaN. */
   toPgBit(i: number): string {
-    const row = this.at(i);
-    let text = '';
-    for (const [d, value] of row.entries()) {
-      if (Number.isNaN(value)) throw refusal('toPgBit', i, d, value, 'which has no sign');
-      text += value > 0 ? '1' : '0';
-    }
-    return text;
+    return bitText(this.at(i), `embeddings.toPgBit(${i})`);
   }
 
   /**
@@ -117,30 +106,4 @@ export class Embeddings implements Iterable<Float32Array> {
   toBits(): Uint8Array {
     return this.rows === 0 ? new Uint8Array(0) : binding().toBits(this.data, this.dimensions);
   }
-}
-
-function jsonText(row: Float32Array): string {
-  const writer = new JsonWriter(expectedRowBytes(row.length));
-  writer.vector(row);
-  return writer.finish().toString('latin1');
-}
-
-function checkBelow(bound: number, method: string, i: number, row: Float32Array): void {
-  // Asked this way round so that NaN is refused too.
-  const wrong = row.findIndex((value) => !(Math.abs(value) < bound));
-  if (wrong >= 0) throw refusal(method, i, wrong, row[wrong] ?? NaN, 'which pgvector refuses');
-}
-
-function refusal(method: string, i: number, d: number, value: number, why: string): RangeError {
-  return new RangeError(`embeddings.${method}(${i}): value ${d} of the row is ${value}, ${why}`);
-}
-
-/** The nearest 16-bit float, ties to even, for |value| < 65520. */
-function half(value: number): number {
-  const magnitude = Math.abs(value);
-  // Above the unit in the last place by 2^52 times, where doubles have no fraction of it left.
-  const exponent = Math.max(Math.floor(Math.log2(magnitude)), -14);
-  const unit = 2 ** (exponent - 10);
-  const big = unit * 2 ** 52;
-  return Math.sign(value) * (magnitude + big - big);
 }

@@ -59,7 +59,14 @@ export class Cluster {
     chmodSync(this.directory, 0o755);
     if (this.#user !== undefined) chownSync(this.directory, this.#user.uid, this.#user.gid);
     this.withoutVector = 'missing' in vector ? vector.missing : undefined;
-    this.#vectorScript = 'script' in vector ? vector.script : undefined;
+    this.#vectorScript = 'script' in vector ? this.#scriptWithOwnLibrary(vector) : undefined;
+  }
+
+  /** The server may run as somebody who cannot read the checkout: the library goes where the cluster is. */
+  #scriptWithOwnLibrary({ script, library }: { readonly script: string; readonly library: string }): string {
+    const copy = join(this.directory, 'vector');
+    execFileSync('install', ['-m', '755', library, `${copy}.so`]);
+    return script.replaceAll('MODULE_PATHNAME', copy);
   }
 
   static async start(): Promise<Cluster> {
@@ -161,9 +168,9 @@ export class Cluster {
   }
 }
 
-type VectorBuild = { readonly script: string } | { readonly missing: string };
+type VectorBuild = { readonly script: string; readonly library: string } | { readonly missing: string };
 
-/** Builds pgvector once per checkout. The script names the library by its path instead of where extensions are kept. */
+/** Builds pgvector once per checkout. In its script MODULE_PATHNAME is to become the library's path, without .so. */
 async function buildVector(): Promise<VectorBuild> {
   const archive = join(root, '..', 'shared', 'vendor', 'pgvector.tar.gz');
   if (!existsSync(archive)) return { missing: 'the source of pgvector is not in the shared data beside the checkout' };
@@ -182,13 +189,6 @@ async function buildVector(): Promise<VectorBuild> {
     if (made.status !== 0) failure = `pgvector cannot be built here: ${made.stderr.trim().split('\n').at(-1) ?? ''}`;
   });
   if (failure !== undefined) return { missing: failure };
-  // The server may run as somebody who cannot read the checkout.
-  const copy = join(mkdtempSync(join(tmpdir(), 'gteway-vector-')), 'vector.so');
-  execFileSync('install', ['-m', '755', library, copy]);
-  chmodSync(join(copy, '..'), 0o755);
-  process.once('exit', () => rmSync(join(copy, '..'), { recursive: true, force: true }));
   const script = readFileSync(join(folder, 'pgvector', 'sql', 'vector.sql'), 'utf8');
-  return {
-    script: script.replaceAll(/^\\.*$/gm, '').replaceAll('MODULE_PATHNAME', copy.replace(/\.so$/, '')),
-  };
+  return { script: script.replaceAll(/^\\.*$/gm, ''), library };
 }

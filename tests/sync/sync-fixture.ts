@@ -116,8 +116,12 @@ export function queueOf({ run }: TestTable): Promise<QueueRow[]> {
   );
 }
 
-/** Fails unless every row has the vector of its own text: to the bit what the session makes of it. */
-export async function expectInStep(table: TestTable, text = "concat_ws(E'\\n', title, body)"): Promise<number> {
+/** Fails unless every row has the vector of its own text, each value within `tolerance` of what the session makes of it. */
+export async function expectInStep(
+  table: TestTable,
+  text = "concat_ws(E'\\n', title, body)",
+  tolerance = 1e-6,
+): Promise<number> {
   const rows = await table.run<{ id: string; content: string; vector: string | null; hashed: boolean; model: string }>(
     `SELECT id::text, ${text} AS content, embedding::real[]::text AS vector, embedding_model AS model,
        embedding_hash = sha256(convert_to(${text}, 'UTF8')) AS hashed FROM documents ORDER BY id`,
@@ -133,7 +137,10 @@ export async function expectInStep(table: TestTable, text = "concat_ws(E'\\n', t
     if (vector === null) throw new Error(`row ${id} has no vector`);
     const stored = Float32Array.from(vector.slice(1, -1).split(','), Number);
     const wanted = expected.at(i);
-    if (stored.length !== wanted.length || stored.some((value, j) => Math.abs(value - (wanted[j] ?? NaN)) > 1e-6)) {
+    if (
+      stored.length !== wanted.length ||
+      stored.some((value, j) => !(Math.abs(value - (wanted[j] ?? NaN)) <= tolerance))
+    ) {
       throw new Error(`row ${id} has the vector of another text than '${content}'`);
     }
   }
