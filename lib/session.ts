@@ -167,8 +167,8 @@ export class Session<const Model extends string = string> implements AsyncDispos
   }
 
   /** @internal The model as it was asked for: for adapters. Throws TypeError for a language model. */
-  get embeddingModel(): string {
-    return this.#embeddingOnly('embed()').model;
+  static embeddingModelOf(session: Session): string {
+    return session.#embeddingOnly('embed()').model;
   }
 
   /**

@@ -52,7 +52,7 @@ export function holdSession(
     (name) => new Session<string>(name, open),
   );
   try {
-    return { ...held, name: held.model.embeddingModel };
+    return { ...held, name: Session.embeddingModelOf(held.model as Session) };
   } catch (cause) {
     throw new TypeError(`${where}: ${(cause as Error).message}`, { cause });
   }
