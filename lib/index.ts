@@ -27,6 +27,10 @@ export { Embeddings } from './vectors/embeddings.js';
 export { cosineSimilarity, dot, similarityMatrix } from './vectors/similarity.js';
 export type { Matrix, SimilarityMatrix, Vector } from './vectors/similarity.js';
 
+export { topK } from './search/top-k.js';
+export type { Hit, TopKOptions } from './search/top-k.js';
+export type { AnyMatrix, BitMatrix, Int8Matrix } from './search/matrices.js';
+
 export { chunk, Tokenizer } from './tokenizer/tokenizer.js';
 export type {
   BatchEncoding,

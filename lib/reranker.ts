@@ -109,6 +109,11 @@ export class Reranker implements AsyncDisposable {
     return this.#session.info;
   }
 
+  /** @internal The model as it was asked for: for adapters. */
+  get model(): string {
+    return this.#session.model;
+  }
+
   /** As `session.stats()`: what the reranker has done and has to do. A pair counts as a text. */
   stats(): SessionStats {
     return this.#session.stats();

@@ -176,6 +176,11 @@ export class Session<const Model extends string = string> implements AsyncDispos
     return this.#embeddingOnly('info').info;
   }
 
+  /** @internal The model as it was asked for: for adapters. Throws TypeError for a language model. */
+  static embeddingModelOf(session: Session): string {
+    return session.#embeddingOnly('embed()').model;
+  }
+
   /**
    * What the session has done and has to do: queue, batches, cache and latencies. Cheap enough to be asked every second,
    * at any time, also after `close()`. Throws TypeError for a language model.

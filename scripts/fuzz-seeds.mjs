@@ -192,3 +192,68 @@ for (let switches = 0; switches < 16; switches++)
           text,
         ]),
       );
+
+// The stages and models of other tokenizers, in the shape pipeline_fuzz.cpp reads.
+const models = { wordPiece: 0, unigram: 1, bpe: 2 };
+/** A character map of SentencePiece: the units of a double array, and the replacement that it leads to. */
+const characterMap = (/** @type {number[]} */ units, /** @type {string} */ replacement) => {
+  const head = Buffer.alloc(4 + units.length * 4);
+  head.writeUInt32LE(units.length * 4);
+  units.forEach((unit, i) => head.writeUInt32LE(unit, 4 + i * 4));
+  return Buffer.concat([head, Buffer.from(`${replacement}\0`)]);
+};
+const leaf = 1 << 8;
+const maps = [
+  // A to "a": from the root over 0x40 to unit 1, and over 3 to the value in unit 2.
+  characterMap([0x40 << 10, (3 << 10) | leaf | 0x41, 0], 'a'),
+  // The two bytes of é to "e": units 3 and 2, the value in unit 4.
+  characterMap([0xc0 << 10, 0, (6 << 10) | leaf | 0xa9, (0xa8 << 10) | 0xc3, 0], 'e'),
+];
+const step = (/** @type {number} */ kind, options = 0, /** @type {(Uint8Array | string)[]} */ ...more) =>
+  Buffer.concat([Buffer.of(kind, options), ...more.map((each) => Buffer.from(each))]);
+const spaces = Buffer.of(4, 0x20, 0x0a);
+const precompiled = maps.map((map) => step(11, 0, Buffer.of(map.length), map));
+const stages = [
+  { normalizers: [], preTokenizers: [] },
+  { normalizers: [], preTokenizers: [step(2)] },
+  { normalizers: [precompiled[0]], preTokenizers: [step(2), step(8, 65)] },
+  { normalizers: [precompiled[1], step(7)], preTokenizers: [step(8, 64 | 8)] },
+  { normalizers: [step(1)], preTokenizers: [step(7, 64)] },
+  { normalizers: [step(3), step(5)], preTokenizers: [step(6, 16), step(7)] },
+  { normalizers: [step(0, 15)], preTokenizers: [step(0)] },
+  { normalizers: [step(2), step(6)], preTokenizers: [step(1), step(4, 1)] },
+  { normalizers: [step(9, 64, '_'), step(8, 64, spaces, '_')], preTokenizers: [step(5, 3, spaces)] },
+  { normalizers: [step(10, 3), step(4)], preTokenizers: [step(3, 2), step(4), step(7, 128 | 64)] },
+].map(({ normalizers, preTokenizers }) => ({
+  counts: [normalizers.length, preTokenizers.length],
+  steps: Buffer.concat([...normalizers, ...preTokenizers]),
+}));
+const pieces = ['<unk>', 'a', 'b', 'e', 'é', '中', 'un', 'run', '▁', '▁a', 'ab', 'Ġ', '<0xF0>', 'İ', ',', '_'].flatMap(
+  (token, i) => [Buffer.of(Buffer.byteLength(token) - 1), Buffer.from(token), Buffer.of((i * 37) % 64)],
+);
+// a b, ab a, e é: by the places of their tokens, and of those made before.
+const rules = Buffer.of(3, 1, 2, 10, 1, 3, 4);
+
+count = 0;
+for (const model of Object.values(models))
+  for (const { counts, steps } of stages)
+    for (const text of texts) {
+      const [normalizers, preTokenizers] = counts;
+      const kinds = normalizers * 4 + preTokenizers * 16;
+      const kept = count % 2 ? added.length - 1 : 0;
+      seed(
+        'pipeline',
+        `seed-${count++}`,
+        Buffer.concat([
+          Buffer.of(kinds + ((model + 3 - (kinds % 3)) % 3), count % 64),
+          steps,
+          Buffer.of(pieces.length / 3 - 1),
+          ...pieces,
+          ...(model === models.bpe ? [rules] : []),
+          Buffer.of(kept),
+          ...added.slice(0, kept),
+          Buffer.of(count % 256),
+          text,
+        ]),
+      );
+    }

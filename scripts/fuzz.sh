@@ -3,13 +3,13 @@
 #
 #   scripts/fuzz.sh TARGET|all [SECONDS of each, default 20] [more libFuzzer options]
 #
-# Targets: onnx graph safetensors json tokenizer, see native/fuzz. Needs clang (Debian: apt install clang) and
+# Targets: onnx graph safetensors json tokenizer pipeline, see native/fuzz. Needs clang (Debian: apt install clang) and
 # dist/ (npm run build:ts); CXX names another compiler. Findings are left in build/fuzz, and TARGET.log of each.
 set -eu
 targets=${1:?usage: fuzz.sh TARGET|all [SECONDS] [options]}
 seconds=${2:-20}
 shift; [ $# -eq 0 ] || shift
-[ "$targets" != all ] || targets="onnx graph safetensors json tokenizer"
+[ "$targets" != all ] || targets="onnx graph safetensors json tokenizer pipeline"
 cd "$(dirname "$0")/.."
 CXX=${CXX:-clang++}
 if ! command -v "$CXX" >/dev/null; then

@@ -91,6 +91,10 @@ beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), 'gteway-docs-'));
   mkdirSync(join(directory, 'node_modules'));
   symlinkSync(root, join(directory, 'node_modules', 'gteway'), 'dir');
+  // What the pages' readers have installed themselves.
+  for (const name of ['ai', '@langchain']) {
+    symlinkSync(join(root, 'node_modules', name), join(directory, 'node_modules', name), 'dir');
+  }
   writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
   mkdirSync(join(directory, 'bin'));
   // `npx gteway …` would ask the registry for a package of that name.

@@ -137,7 +137,7 @@ export interface NativeTokenizer {
 }
 
 /** What the .node exports. */
-export interface NativeBinding extends LogBinding, CpuBinding, OrtBinding, CudaBinding, SessionBinding {
+export interface NativeBinding extends LogBinding, CpuBinding, OrtBinding, CudaBinding, SessionBinding, SearchBinding {
   /** The package version the addon was compiled from. */
   readonly version: string;
   readonly NativeTokenizer: new (config: NativeTokenizerConfig) => NativeTokenizer;
@@ -223,6 +223,37 @@ export interface CudaDevice {
   /** Bytes. */
   readonly memory: number;
   readonly freeMemory: number;
+}
+
+/** native/src/addon/search_wrap.cpp */
+export interface SearchBinding {
+  /**
+   * The `k` best rows for each query, of equal scores the one with the lower index first; rows whose score is NaN are in no
+   * result. Small searches have settled when it returns, larger ones run on native threads.
+   *
+   * @param rows whole rows of the form: dimensions values, or ceil(dimensions / 8) bytes
+   * @param shared `rows` lies in a SharedArrayBuffer and is read in place; otherwise a larger search copies it, before this
+   *   returns
+   * @param dimensions from 1 to 131071
+   * @param queries whole rows of dimensions finite values, copied
+   * Throws ERR_OUT_OF_MEMORY at once, or rejects with it.
+   */
+  topK(
+    rows: Float32Array | Int8Array | Uint8Array,
+    shared: boolean,
+    form: 'float32' | 'int8' | 'bits',
+    dimensions: number,
+    queries: Float32Array,
+    k: number,
+  ): Promise<NativeFound>;
+}
+
+export interface NativeFound {
+  /** Per query: how many hits it has. */
+  readonly counts: Uint32Array;
+  /** Of all hits, query after query, best first. */
+  readonly indices: Uint32Array;
+  readonly scores: Float64Array;
 }
 
 /** native/src/addon/session_wrap.cpp */

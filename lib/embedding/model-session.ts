@@ -35,7 +35,7 @@ export interface Load {
 }
 
 export class ModelSession<For extends Purpose> {
-  protected readonly model: string;
+  readonly model: string;
   readonly #loading: Promise<LoadedFor<For>>;
   readonly #waiting: LoadingQueue;
   /** How much should be computed by one native call. */

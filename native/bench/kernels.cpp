@@ -63,6 +63,15 @@ const std::vector<Case> kCases = {
      [](const Table& t, Buffers& b) {
        t.f32_to_i8(b.x.data(), kCount, 127, reinterpret_cast<int8_t*>(b.bytes.data()));
      }},
+    {"dot_i8", 2.0 * kDims,
+     [](const Table& t, Buffers& b) {
+       const auto* x = reinterpret_cast<const int8_t*>(b.bytes.data());
+       sink += t.dot_i8(x, x + kDims, kDims);
+     }},
+    {"hamming_bits", 2.0 * kDims / 8,
+     [](const Table& t, Buffers& b) {
+       sink += t.hamming_bits(b.bytes.data(), b.bytes.data() + kDims / 8, kDims / 8);
+     }},
     {"f32_to_bits", 4.125 * kCount,
      [](const Table& t, Buffers& b) { t.f32_to_bits(b.x.data(), kCount, b.bytes.data()); }},
 };

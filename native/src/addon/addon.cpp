@@ -15,6 +15,7 @@ static Napi::Object init(Napi::Env env, Napi::Object exports) {
     register_cuda(env, exports);
     register_tokenizer(env, exports);
     register_session(env, exports);
+    register_search(env, exports);
 #ifdef GTEWAY_FAILING_ALLOCATIONS
     register_failing_allocations(env, exports);
 #endif

@@ -52,6 +52,7 @@ void register_ort(Napi::Env env, Napi::Object exports);
 void register_cuda(Napi::Env env, Napi::Object exports);
 void register_tokenizer(Napi::Env env, Napi::Object exports);
 void register_session(Napi::Env env, Napi::Object exports);
+void register_search(Napi::Env env, Napi::Object exports);
 void register_failing_allocations(Napi::Env env, Napi::Object exports);  // native/tests/addon
 
 }  // namespace gteway::addon

@@ -53,6 +53,12 @@ using F32ToI8 = void(const float* x, size_t count, float scale, int8_t* out) noe
 // byte are 0. out: [ceil(count / 8)].
 using F32ToBits = void(const float* x, size_t count, uint8_t* out) noexcept;
 
+// Σ a[i] b[i], exact. dims ≤ 131,071, beyond which a sum could leave int32.
+using DotI8 = int32_t(const int8_t* a, const int8_t* b, size_t dims) noexcept;
+
+// How many bits of the two differ. bytes < 2^28.
+using HammingBits = uint32_t(const uint8_t* a, const uint8_t* b, size_t bytes) noexcept;
+
 // Sorts bytes of UTF-8 text into kinds, as the first look of a BERT pre-tokenizer. text, folded: [blocks *
 // 64]; the others: [blocks], bit i of word b for byte b * 64 + i.
 //   punctuation: the ASCII characters that are neither letters, digits, controls nor the space
@@ -76,6 +82,8 @@ struct Table {
   Bf16ToF32* bf16_to_f32;
   F32ToI8* f32_to_i8;
   F32ToBits* f32_to_bits;
+  DotI8* dot_i8;
+  HammingBits* hamming_bits;
   ClassifyText* classify_text;
 };
 

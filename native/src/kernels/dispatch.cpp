@@ -78,6 +78,8 @@ constexpr Operation kOperations[] = {
     operation<&Table::bf16_to_f32>("bf16_to_f32"),
     operation<&Table::f32_to_i8>("f32_to_i8"),
     operation<&Table::f32_to_bits>("f32_to_bits"),
+    operation<&Table::dot_i8>("dot_i8"),
+    operation<&Table::hamming_bits>("hamming_bits"),
     operation<&Table::classify_text>("classify_text"),
 };
 static_assert(std::size(kOperations) * sizeof(void (*)()) == sizeof(Table), "an operation is not listed");

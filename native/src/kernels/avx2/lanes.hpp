@@ -173,7 +173,7 @@ struct F64 {
   }
 };
 
-// 32 bytes of text, and a byte of ones or zeros for each.
+// 32 bytes, of text or signed, and a byte of ones or zeros for each.
 struct Bytes {
   static constexpr size_t kLanes = 32;
   __m256i v;
@@ -192,7 +192,37 @@ struct Bytes {
 
   static Bytes of(uint8_t x) { return {_mm256_set1_epi8(static_cast<char>(x))}; }
   static Bytes load(const char* at) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(at))}; }
+  // `count` of them, fewer than 32, and zeros.
+  static Bytes load(const char* at, size_t count) {
+    alignas(32) char bytes[32] = {};
+    size_t i = 0;
+    if (count >= 16) {
+      const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(at));
+      if (count == 16) return {_mm256_inserti128_si256(_mm256_setzero_si256(), first, 0)};
+      _mm_store_si128(reinterpret_cast<__m128i*>(bytes), first);
+      i = 16;
+    }
+    for (; i < count; ++i) bytes[i] = at[i];
+    return load(bytes);
+  }
   void store(char* to) const { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), v); }
+  // Of signed bytes: four products in each lane.
+  friend I32 sums_of_products(Bytes a, Bytes b) {
+    const __m256i low = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_castsi256_si128(a.v)),
+                                          _mm256_cvtepi8_epi16(_mm256_castsi256_si128(b.v)));
+    const __m256i high = _mm256_madd_epi16(_mm256_cvtepi8_epi16(_mm256_extracti128_si256(a.v, 1)),
+                                           _mm256_cvtepi8_epi16(_mm256_extracti128_si256(b.v, 1)));
+    return {_mm256_add_epi32(low, high)};
+  }
+  // By a table of the bits in each half byte; every other lane is 0.
+  friend I32 differing_bits(Bytes a, Bytes b) {
+    const __m256i counts =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m256i half = _mm256_set1_epi8(15), x = _mm256_xor_si256(a.v, b.v);
+    const __m256i low = _mm256_shuffle_epi8(counts, _mm256_and_si256(x, half));
+    const __m256i high = _mm256_shuffle_epi8(counts, _mm256_and_si256(_mm256_srli_epi16(x, 4), half));
+    return {_mm256_sad_epu8(_mm256_add_epi8(low, high), _mm256_setzero_si256())};
+  }
   friend Bytes operator|(Bytes a, Bytes b) { return {_mm256_or_si256(a.v, b.v)}; }
   Mask is(uint8_t x) const { return {_mm256_cmpeq_epi8(v, of(x).v)}; }
   // Comparisons are of signed bytes: x ≤ n, unsigned, is min(x, n) == x.

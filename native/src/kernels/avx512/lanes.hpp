@@ -178,7 +178,28 @@ struct Bytes {
 
   static Bytes of(uint8_t x) { return {_mm512_set1_epi8(static_cast<char>(x))}; }
   static Bytes load(const char* at) { return {_mm512_loadu_si512(at)}; }
+  // `count` of them, fewer than 64, and zeros.
+  static Bytes load(const char* at, size_t count) {
+    return {_mm512_maskz_loadu_epi8((uint64_t{1} << count) - 1, at)};
+  }
   void store(char* to) const { _mm512_storeu_si512(to, v); }
+  // Of signed bytes: four products in each lane.
+  friend I32 sums_of_products(Bytes a, Bytes b) {
+    const __m512i low = _mm512_madd_epi16(_mm512_cvtepi8_epi16(_mm512_castsi512_si256(a.v)),
+                                          _mm512_cvtepi8_epi16(_mm512_castsi512_si256(b.v)));
+    const __m512i high = _mm512_madd_epi16(_mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(a.v, 1)),
+                                           _mm512_cvtepi8_epi16(_mm512_extracti64x4_epi64(b.v, 1)));
+    return {_mm512_add_epi32(low, high)};
+  }
+  // By a table of the bits in each half byte; every other lane is 0.
+  friend I32 differing_bits(Bytes a, Bytes b) {
+    const __m512i counts =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m512i half = _mm512_set1_epi8(15), x = _mm512_xor_si512(a.v, b.v);
+    const __m512i low = _mm512_shuffle_epi8(counts, _mm512_and_si512(x, half));
+    const __m512i high = _mm512_shuffle_epi8(counts, _mm512_and_si512(_mm512_srli_epi16(x, 4), half));
+    return {_mm512_sad_epu8(_mm512_add_epi8(low, high), _mm512_setzero_si512())};
+  }
   friend Bytes operator|(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
   Mask is(uint8_t x) const { return {_mm512_cmpeq_epi8_mask(v, of(x).v)}; }
   Mask between(uint8_t first, uint8_t last) const {

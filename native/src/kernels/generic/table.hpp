@@ -4,6 +4,7 @@
 #include "kernels/contract.hpp"
 #include "kernels/generic/convert.hpp"
 #include "kernels/generic/pooling.hpp"
+#include "kernels/generic/quantized.hpp"
 #include "kernels/generic/similarity.hpp"
 #include "kernels/generic/text.hpp"
 
@@ -22,6 +23,8 @@ constexpr Table kTable{
     .bf16_to_f32 = bf16_to_f32<F32>,
     .f32_to_i8 = f32_to_i8<F32>,
     .f32_to_bits = f32_to_bits<F32>,
+    .dot_i8 = dot_i8<Bytes>,
+    .hamming_bits = hamming_bits<Bytes>,
     .classify_text = classify_text<Bytes>,
 };
 

@@ -152,7 +152,22 @@ struct Bytes {
 
   static Bytes of(uint8_t x) { return {vdupq_n_u8(x)}; }
   static Bytes load(const char* at) { return {vld1q_u8(reinterpret_cast<const uint8_t*>(at))}; }
+  // `count` of them, fewer than 16, and zeros.
+  static Bytes load(const char* at, size_t count) {
+    alignas(16) char bytes[16] = {};
+    for (size_t i = 0; i < count; ++i) bytes[i] = at[i];
+    return load(bytes);
+  }
   void store(char* to) const { vst1q_u8(reinterpret_cast<uint8_t*>(to), v); }
+  // Of signed bytes: four products in each lane.
+  friend I32 sums_of_products(Bytes a, Bytes b) {
+    const int8x16_t x = vreinterpretq_s8_u8(a.v), y = vreinterpretq_s8_u8(b.v);
+    const int16x8_t low = vmull_s8(vget_low_s8(x), vget_low_s8(y));
+    return {vpadalq_s16(vpaddlq_s16(low), vmull_high_s8(x, y))};
+  }
+  friend I32 differing_bits(Bytes a, Bytes b) {
+    return {vreinterpretq_s32_u32(vpaddlq_u16(vpaddlq_u8(vcntq_u8(veorq_u8(a.v, b.v)))))};
+  }
   friend Bytes operator|(Bytes a, Bytes b) { return {vorrq_u8(a.v, b.v)}; }
   Mask is(uint8_t x) const { return {vceqq_u8(v, of(x).v)}; }
   Mask between(uint8_t first, uint8_t last) const {

@@ -13,6 +13,8 @@ F32ToBf16 f32_to_bf16;
 Bf16ToF32 bf16_to_f32;
 F32ToI8 f32_to_i8;
 F32ToBits f32_to_bits;
+DotI8 dot_i8;
+HammingBits hamming_bits;
 ClassifyText classify_text;
 
 extern constinit const Table table{
@@ -26,6 +28,8 @@ extern constinit const Table table{
     .bf16_to_f32 = bf16_to_f32,
     .f32_to_i8 = f32_to_i8,
     .f32_to_bits = f32_to_bits,
+    .dot_i8 = dot_i8,
+    .hamming_bits = hamming_bits,
     .classify_text = classify_text,
 };
 
