@@ -5,10 +5,12 @@ import { embedDocument, type EmbeddedDocument, type EmbedDocumentOptions } from 
 import { EmbeddingSession } from './embedding/embedding-session.js';
 import type { SessionInfo } from './engines/session-info.js';
 import { embedStream, type EmbedStreamOptions } from './embedding/embed-stream.js';
+import type { Prompt } from './embedding/prompt.js';
 import { runEmbedding, type RunEmbedding, type RunOptions } from './embedding/run.js';
 import { LlmClient, type LlmPrompt } from './llm/client.js';
 import type { LlmRunOptions, LlmSessionOptions } from './llm/options.js';
 import type { RunLanguageModel } from './llm/run.js';
+import type { Tokenizer } from './tokenizer/tokenizer.js';
 import { classifyModel } from './models/classify.js';
 import { type KnownModelName, nearestKnownModel } from './models/registry.js';
 import { show } from './arguments/show.js';
@@ -121,6 +123,14 @@ export class Session<const Model extends string = string> implements AsyncDispos
     options: EmbedDocumentOptions = {},
   ): Promise<EmbeddedDocument> {
     return embedDocument(this.#embeddingOnly('embedDocument()'), texts, options);
+  }
+
+  /** @internal For who cuts texts before they are embedded: the model's tokenizer, and how many tokens a prompt has. */
+  static tokenizerFor(
+    session: Session,
+    prompt: Prompt | undefined,
+  ): Promise<{ tokenizer: Tokenizer; promptTokens: number }> {
+    return session.#embeddingOnly('chunks').tokenizerFor([], prompt === undefined ? {} : { prompt });
   }
 
   /**

@@ -233,8 +233,8 @@ const mayImport: Record<string, readonly string[]> = {
   adapters: ['arguments', 'embedding', 'engines', 'reranking', 'vectors', 'reranker.ts', 'session.ts'],
   sync: ['arguments', 'vectors', 'session.ts'],
   cli: [
-    ...['arguments', 'embedding', 'engines', 'models', 'native', 'reranking', 'search', 'server', 'sync'],
-    ...['tokenizer', 'vectors'],
+    ...['arguments', 'documents', 'embedding', 'engines', 'models', 'native', 'reranking', 'search', 'server'],
+    ...['sync', 'tokenizer', 'vectors'],
     ...['reranker.ts', 'session.ts'],
   ],
 };

@@ -9,9 +9,17 @@ import type { SessionInfo } from '../../engines/session-info.js';
 import type { Session } from '../../session.js';
 import { nonEmpty, wholeNumber } from '../arguments.js';
 import { UsageError } from '../failure.js';
-import { addInputOptions, type InputFlags, sliceSource, textSource, type TextSource } from '../input.js';
+import {
+  addChunkOptions,
+  ChunkedTexts,
+  type ChunkFlags,
+  type Chunking,
+  chunkIdentity,
+  chunkingOf,
+} from '../chunked-texts.js';
+import { addInputOptions, type InputFlags, sliceSource, textSource } from '../input.js';
 import { addSessionOptions, openSession, type SessionFlags } from '../model-options.js';
-import type { Settings } from '../vector-file/journal.js';
+import { chunkSetting, type Settings } from '../vector-file/journal.js';
 import { openOutput, type Output, type ReplaceableFile, replaceableFile } from '../output.js';
 import { PartialOutput } from '../vector-file/partial-output.js';
 import { progress } from '../progress.js';
@@ -29,7 +37,7 @@ export interface EmbeddingFlags {
   dimensions?: number;
 }
 
-interface EmbedFlags extends SessionFlags, InputFlags, EmbeddingFlags {
+interface EmbedFlags extends SessionFlags, InputFlags, EmbeddingFlags, ChunkFlags {
   format?: FormatName;
   output?: string;
   resume?: boolean;
@@ -49,9 +57,12 @@ export function embedCommand(): Command {
         .default(undefined, "by the output file's name; otherwise json for arguments, jsonl for files and stdin"),
     )
     .addOption(new Option('--pooling <mode>', 'one vector per text, or per token').choices(['mean', 'cls', 'none']));
-  addEmbeddingOptions(command);
+  addChunkOptions(addEmbeddingOptions(command));
   addSessionOptions(command).addHelpText('after', help);
-  return command.action(async (texts: string[], flags: EmbedFlags) => embed(texts, flags));
+  return command.action(async (texts: string[], flags: EmbedFlags) => {
+    checkChunkFlags(flags, command.getOptionValueSource('truncate') === 'cli');
+    await embed(texts, flags);
+  });
 }
 
 export function addEmbeddingOptions(command: Command): Command {
@@ -73,11 +84,30 @@ Formats:
   csv    a line per text: the vector's values
   npy    NumPy's format: a float32 matrix, texts × dimensions
 
+With --chunk there is a row for each chunk, and none for an empty text. json, jsonl and csv say where it is from: the number
+of its text from 0, start and end in UTF-16 units, its tokens, and with --by markdown its headings. npy has the rows alone.
+  json   {"document":0,"start":0,"end":812,"tokens":200,"embedding":[…]} in an array
+  jsonl  {"index":0,"document":0,"start":0,"end":812,"tokens":200,"embedding":[…]}
+  csv    document,start,end,tokens, with --by markdown the headings as JSON, then the values
+
 Examples:
   gteway embed "Hello world"
   gteway embed --file texts.txt --output vectors.npy
   gteway embed --file texts.txt --output vectors.npy --resume
+  gteway embed --chunk 256 --overlap 32 --by markdown --file pages.jsonl --output chunks.jsonl
   zcat articles.jsonl.gz | gteway embed --input jsonl --field body > vectors.jsonl`;
+
+/** `truncateGiven`: whether --truncate or --no-truncate was. */
+function checkChunkFlags({ chunk, overlap, by, pooling }: EmbedFlags, truncateGiven: boolean): void {
+  if (chunk === undefined) {
+    for (const [name, value] of Object.entries({ overlap, by })) {
+      if (value !== undefined) throw new UsageError(`--${name} is about chunks: say how long they may be with --chunk`);
+    }
+    return;
+  }
+  if (pooling === 'none') throw new UsageError('--pooling none gives no vector of a chunk; use mean or cls');
+  if (truncateGiven) throw new UsageError('with --chunk nothing is too long: no --truncate and no --no-truncate');
+}
 
 async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> {
   const formatName = flags.format ?? formatOf(flags.output) ?? (args.length > 0 ? 'json' : 'jsonl');
@@ -95,7 +125,12 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
   const { session, name } = await openSession(flags);
   try {
     const options = embedOptions(flags, session.info);
-    const work: Work = { source, session, options, formatName, perToken };
+    const chunking = flags.chunk === undefined ? undefined : await chunkingOf(session, options.prompt, flags);
+    const { totalBytes } = source;
+    const texts = sliceSource(source);
+    const chunked = chunking === undefined ? undefined : new ChunkedTexts(texts, chunking);
+    const rowTexts = chunked?.source ?? texts;
+    const work: Work = { source: rowTexts, totalBytes, chunking, chunked, session, options, formatName, perToken };
     const file = flags.output === undefined ? undefined : await replaceableFile(flags.output);
     if (file !== undefined) {
       await embedIntoFile(work, file, flags, await settingsOf(work, name));
@@ -110,7 +145,11 @@ async function embed(args: readonly string[], flags: EmbedFlags): Promise<void> 
 }
 
 interface Work {
-  readonly source: TextSource;
+  /** Of the texts, or of their chunks. */
+  readonly source: SliceSource;
+  readonly totalBytes: number | undefined;
+  readonly chunking: Chunking | undefined;
+  readonly chunked: ChunkedTexts | undefined;
   readonly session: Session;
   readonly options: EmbedOptions;
   readonly formatName: FormatName;
@@ -124,7 +163,7 @@ async function embedOnto(work: Work, path: string | undefined): Promise<void> {
   try {
     const truncation = new TruncationReport();
     await output.write(format.head());
-    await writeRows(output, format, work, sliceSource(work.source), truncation);
+    await writeRows(output, format, work, work.source, truncation);
     await writeEnd(output, format);
     await output.finish();
     truncation.tell(work.session.info.maxTokens);
@@ -143,7 +182,11 @@ async function embedIntoFile(
   const output = await PartialOutput.open(path, file.target, file.mode, resume);
   try {
     const run = await ResumableRun.open(output, path, work.session, work.options, settings);
-    const source = await run.remaining(sliceSource(work.source));
+    const { chunked } = work;
+    const source = await run.remaining(
+      work.source,
+      chunked === undefined ? undefined : ({ length }) => chunked.take(length).map(chunkIdentity),
+    );
     const { texts, cut, firstCut } = run.begin;
     const truncation = new TruncationReport(texts, cut, firstCut);
     const format = formatOfWork(work, texts);
@@ -158,7 +201,7 @@ async function embedIntoFile(
 }
 
 /** What the rows depend on, besides the texts and the weights. */
-async function settingsOf({ session, options, formatName }: Work, model: string): Promise<Settings> {
+async function settingsOf({ session, options, formatName, chunking }: Work, model: string): Promise<Settings> {
   const { info } = session;
   return {
     'the model': model,
@@ -172,6 +215,13 @@ async function settingsOf({ session, options, formatName }: Work, model: string)
     ...(options.prompt === undefined ? {} : { 'the prompt': promptText(options.prompt, info) }),
     'the number of dimensions': options.dimensions ?? info.dimensions,
     'the format': formatName,
+    ...(chunking === undefined
+      ? {}
+      : {
+          [chunkSetting]: chunking.options.maxTokens,
+          'the overlap of chunks': chunking.options.overlap,
+          'where chunks are cut': chunking.options.by,
+        }),
   };
 }
 
@@ -223,23 +273,27 @@ interface Place {
 async function writeRows(
   output: Pick<Output, 'write'>,
   format: VectorFormat,
-  { source: { totalBytes }, session, options }: Work,
+  { totalBytes, chunked, session, options: given }: Work,
   source: SliceSource,
   truncation: TruncationReport,
   { textsBefore, run }: Place = { textsBefore: 0 },
 ): Promise<void> {
   const bar = progress('embedding', totalBytes, source.position?.());
   const begin = performance.now();
+  // Chunks fit the model; were one not to, that must not be silent.
+  const options = chunked === undefined ? given : { ...given, truncate: false };
+  const items = chunked === undefined ? 'texts' : 'chunks';
   let texts = 0;
   try {
     const slices = embedSlices(source, (slice, signal) => session.embed(slice, { ...options, signal }));
     for await (const slice of slices) {
-      for (const piece of joined(format.texts(slice.embeddings))) await output.write(piece);
+      const chunks = chunked?.take(slice.texts.length);
+      for (const piece of joined(format.texts(slice.embeddings, chunks))) await output.write(piece);
       truncation.add(slice.embeddings.truncated);
       texts += slice.texts.length;
-      await run?.wrote(slice.texts, truncation);
+      await run?.wrote(chunks?.map(chunkIdentity) ?? slice.texts, truncation);
       const rate = Math.round(texts / ((performance.now() - begin) / 1000)).toLocaleString('en');
-      bar.update(slice.position, `${(textsBefore + texts).toLocaleString('en')} texts, ${rate}/s`);
+      bar.update(slice.position, `${(textsBefore + texts).toLocaleString('en')} ${items}, ${rate}/s`);
     }
   } finally {
     bar.stop();

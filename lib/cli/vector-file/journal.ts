@@ -8,9 +8,16 @@ import { CommandError, systemReason } from '../failure.js';
 /** What the rows depend on, under the names that a message gives it. */
 export type Settings = Readonly<Record<string, string | number | boolean>>;
 
+export const chunkSetting = 'the most tokens of a chunk';
+
+/** What there is a row of, or with --pooling none several. */
+export function itemsOf(settings: Settings): 'texts' | 'chunks' {
+  return settings[chunkSetting] === undefined ? 'texts' : 'chunks';
+}
+
 /** A state that is whole on disk. */
 export interface Checkpoint {
-  /** Texts whose rows are written. */
+  /** Texts whose rows are written, or with --chunk their chunks. */
   readonly texts: number;
   /** Length of the partial output with these rows; what is behind it was being written when the run ended. */
   readonly bytes: number;

@@ -9,7 +9,7 @@ import { isGtewayError } from '../../errors.js';
 import { acquireLock, type Lock } from '../../models/lock.js';
 import { CommandError, note, systemReason } from '../failure.js';
 import { onInterruption } from '../interruption.js';
-import { type Journal, readJournal, writeJournal } from './journal.js';
+import { itemsOf, type Journal, readJournal, writeJournal } from './journal.js';
 import { writeError } from '../output.js';
 
 /** A lock of a process that died elsewhere is taken over after ten seconds of silence; a live one is not. */
@@ -143,8 +143,10 @@ export class PartialOutput {
   }
 
   #tellWhatIsKept(): void {
-    const texts = (this.#checkpointed?.checkpoint.texts ?? 0).toLocaleString('en');
-    note(`${texts} texts are done, and kept in ${this.#paths.partial}; the same command with --resume goes on`);
+    if (this.#checkpointed === undefined) return;
+    const { checkpoint, settings } = this.#checkpointed;
+    const done = `${checkpoint.texts.toLocaleString('en')} ${itemsOf(settings)}`;
+    note(`${done} are done, and kept in ${this.#paths.partial}; the same command with --resume goes on`);
   }
 
   async #put(bytes: Uint8Array, position: number): Promise<void> {

@@ -6,12 +6,13 @@ import type { EmbedOptions } from '../../embedding/embed-options.js';
 import type { SliceSource } from '../../embedding/embed-slices.js';
 import type { Session } from '../../session.js';
 import { CommandError, note } from '../failure.js';
-import { type Checkpoint, checkSameRun, type Journal, journalVersion, type Settings } from './journal.js';
+import { type Checkpoint, checkSameRun, itemsOf, type Journal, journalVersion, type Settings } from './journal.js';
 import type { PartialOutput } from './partial-output.js';
 import { TextHash } from './text-hash.js';
 import type { TruncationReport } from '../truncation-report.js';
 
 type Texts = readonly (string | Error)[];
+type Identify = (texts: readonly string[]) => readonly string[];
 
 /**
  * Often enough that little is lost, rarely enough that waiting for the disk costs nothing. The first rows are made safe at
@@ -60,17 +61,18 @@ export class ResumableRun {
   /**
    * The texts that are still to be done. Throws CommandError where the others are not those that were embedded. From here
    * on the output may be written to: what is behind the last checkpoint is cut off.
+   * @param identify what to know texts that were passed over by; told once of each, in order
    */
-  async remaining(source: SliceSource): Promise<SliceSource> {
+  async remaining(source: SliceSource, identify: Identify = (texts) => texts): Promise<SliceSource> {
     const { texts: done, bytes } = this.begin;
     let rest: Texts | undefined;
     try {
-      rest = await this.#passOver(source);
+      rest = await this.#passOver(source, identify);
     } catch (error) {
       await source.close();
       throw error;
     }
-    if (done > 0) note(`${done.toLocaleString('en')} texts are done already; going on behind them`);
+    if (done > 0) note(`${done.toLocaleString('en')} ${this.#items} are done already; going on behind them`);
     await this.#output.begin(bytes);
     return {
       ...source,
@@ -83,25 +85,27 @@ export class ResumableRun {
   }
 
   /** Reads the texts that are done. Returns those that came together with the last of them. */
-  async #passOver(source: SliceSource): Promise<Texts | undefined> {
+  async #passOver(source: SliceSource, identify: Identify): Promise<Texts | undefined> {
     const { texts: done, textHash } = this.begin;
     let rest: Texts = [];
     while (this.#hash.count < done) {
       const group = (await source.next()) as readonly string[] | undefined;
       if (group === undefined) {
-        throw this.#refusal(`the input has ${this.#hash.count} texts, fewer than the ${done} that were embedded`);
+        throw this.#refusal(
+          `the input has ${this.#hash.count} ${this.#items}, fewer than the ${done} that were embedded`,
+        );
       }
       const count = Math.min(group.length, done - this.#hash.count);
-      this.#hash.add(group.slice(0, count));
+      this.#hash.add(identify(group.slice(0, count)));
       rest = group.slice(count);
     }
     if (done > 0 && this.#hash.digest() !== textHash) {
-      throw this.#refusal(`the first ${done} texts of the input are not the ones that were embedded`);
+      throw this.#refusal(`the first ${done} ${this.#items} of the input are not the ones that were embedded`);
     }
     return rest.length === 0 ? undefined : rest;
   }
 
-  /** To be called when the rows of `texts`, those that follow, have been written. */
+  /** To be called when the rows of the texts that follow have been written, with what they are known by. */
   async wrote(texts: readonly string[], truncation: TruncationReport): Promise<void> {
     this.#hash.add(texts);
     if (performance.now() - this.#lastCheckpoint < checkpointEveryMs) return;
@@ -119,6 +123,10 @@ export class ResumableRun {
     };
     await this.#output.checkpoint(journal);
     this.#lastCheckpoint = performance.now();
+  }
+
+  get #items(): string {
+    return itemsOf(this.#settings);
   }
 
   #refusal(what: string): CommandError {

@@ -1,4 +1,5 @@
 /** Embeddings as JSON, JSON lines, CSV and NumPy's .npy, in pieces, so that no format holds a whole result in memory. */
+import type { DocumentChunk } from '../../embedding/embed-document.js';
 import type { Embeddings } from '../../vectors/embeddings.js';
 
 export const formatNames = ['json', 'jsonl', 'csv', 'npy'] as const;
@@ -8,8 +9,8 @@ export type FormatName = (typeof formatNames)[number];
 export interface VectorFormat {
   /** What comes before the first row. */
   head(): string | Uint8Array;
-  /** One piece per text, in order. */
-  texts(embeddings: Embeddings): Iterable<string | Uint8Array>;
+  /** One piece per text, in order; where the texts are chunks, with where they are from, if the format has a place for it. */
+  texts(embeddings: Embeddings, chunks?: readonly DocumentChunk[]): Iterable<string | Uint8Array>;
   /** What comes behind the last row. */
   tail(): string;
   /** For formats whose head names the number of rows: the head as it should have been. */
@@ -37,14 +38,17 @@ export function vectorFormat(name: FormatName, { dimensions, perToken, textsBefo
   }
 }
 
-/** An array with an element per text: its vector. */
+/** An array with an element per text: its vector, of a chunk an object with it. */
 function json(perToken: boolean, textsBefore: number): VectorFormat {
   let isFirst = textsBefore === 0;
   return {
     head: () => '[',
-    *texts(embeddings) {
-      for (const vectors of vectorsByText(embeddings, perToken)) {
-        yield `${isFirst ? '\n' : ',\n'}${JSON.stringify(vectors)}`;
+    *texts(embeddings, chunks) {
+      let i = 0;
+      for (const embedding of vectorsByText(embeddings, perToken)) {
+        const chunk = chunks?.[i++];
+        const element = chunk === undefined ? embedding : { ...placeOf(chunk), embedding };
+        yield `${isFirst ? '\n' : ',\n'}${JSON.stringify(element)}`;
         isFirst = false;
       }
     },
@@ -52,17 +56,18 @@ function json(perToken: boolean, textsBefore: number): VectorFormat {
   };
 }
 
-/** A line per text: its number from 0, how many tokens it had, whether it was cut, and its vector. */
+/** A line per text: its number from 0, how many tokens it had, whether it was cut or of a chunk where it is from, its vector. */
 function jsonLines(perToken: boolean, textsBefore: number): VectorFormat {
   let index = textsBefore;
   return {
     head: () => '',
-    *texts(embeddings) {
+    *texts(embeddings, chunks) {
       let i = 0;
       for (const embedding of vectorsByText(embeddings, perToken)) {
-        const tokens = embeddings.tokens[i];
-        const truncated = embeddings.truncated[i];
-        yield `${JSON.stringify({ index, tokens, truncated, embedding })}\n`;
+        const chunk = chunks?.[i];
+        const about =
+          chunk === undefined ? { tokens: embeddings.tokens[i], truncated: embeddings.truncated[i] } : placeOf(chunk);
+        yield `${JSON.stringify({ index, ...about, embedding })}\n`;
         i++;
         index++;
       }
@@ -71,18 +76,37 @@ function jsonLines(perToken: boolean, textsBefore: number): VectorFormat {
   };
 }
 
-/** A line per text: its values and nothing else, as numpy.loadtxt and pandas.read_csv(header=None) take it. */
+/**
+ * A line per text: its values and nothing else, as numpy.loadtxt and pandas.read_csv(header=None) take it; of a chunk,
+ * before them, where it is from.
+ */
 function csv(): VectorFormat {
   return {
     head: () => '',
-    *texts(embeddings) {
-      for (const row of embeddings) yield `${row.join(',')}\n`;
+    *texts(embeddings, chunks) {
+      let i = 0;
+      for (const row of embeddings) {
+        const chunk = chunks?.[i++];
+        yield `${chunk === undefined ? '' : `${csvPlace(chunk)},`}${row.join(',')}\n`;
+      }
     },
     tail: () => '',
   };
 }
 
-/** NumPy's format, version 1.0: a float32 matrix of texts × dimensions in C order. */
+type Place = Omit<DocumentChunk, 'text'>;
+
+function placeOf({ document, start, end, tokens, headings }: Place): Place {
+  return { document, start, end, tokens, ...(headings === undefined ? {} : { headings }) };
+}
+
+/** Headings as JSON in one field: quoted, its quotes doubled. */
+function csvPlace({ document, start, end, tokens, headings }: Place): string {
+  const numbers = `${document},${start},${end},${tokens}`;
+  return headings === undefined ? numbers : `${numbers},"${JSON.stringify(headings).replaceAll('"', '""')}"`;
+}
+
+/** NumPy's format, version 1.0: a float32 matrix of texts × dimensions in C order. Has no place for anything else. */
 function npy(dimensions: number, textsBefore: number): VectorFormat {
   let rows = textsBefore;
   return {
