@@ -125,14 +125,14 @@ export async function* counting(source: ByteSource, count: (bytes: number) => vo
   }
 }
 
-interface Lines {
+export interface Lines {
   readonly lines: string[];
   /** The number of the first, from 1. */
   readonly number: number;
 }
 
 /** Lines without their ends (`\n`, `\r\n`). Bytes that are not UTF-8 become U+FFFD; a byte order mark is dropped. */
-async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Lines> {
+export async function* linesOf(chunks: AsyncIterable<Buffer>, name: string): AsyncGenerator<Lines> {
   const decoder = new TextDecoder();
   let unfinished = '';
   let number = 1;

@@ -7,6 +7,7 @@ import { embedCommand } from './commands/embed.js';
 import { infoCommand } from './commands/info.js';
 import { pullCommand } from './commands/pull.js';
 import { rerankCommand } from './commands/rerank.js';
+import { searchCommand } from './commands/search.js';
 import { serveCommand } from './commands/serve.js';
 import { similarityCommand } from './commands/similarity.js';
 import { syncCommand } from './commands/sync.js';
@@ -18,6 +19,7 @@ import { packageVersion } from './package-facts.js';
 const commands = [
   embedCommand,
   similarityCommand,
+  searchCommand,
   rerankCommand,
   tokenizeCommand,
   serveCommand,
