@@ -234,7 +234,7 @@ class Parser {
 
 }  // namespace
 
-const Json* Json::field(std::string_view name) const noexcept {
+const Json* Json::field(std::string_view name) const& noexcept {
   const auto found =
       std::find_if(fields.begin(), fields.end(), [&](const auto& entry) { return entry.name == name; });
   return found == fields.end() ? nullptr : &found->value;

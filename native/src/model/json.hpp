@@ -23,7 +23,8 @@ struct Json {
   std::vector<JsonField> fields;  // of an object, in the file's order, no name twice
 
   // The field of that name; null where there is none or this is no object.
-  const Json* field(std::string_view name) const noexcept;
+  const Json* field(std::string_view name) const& noexcept;
+  const Json* field(std::string_view name) && = delete;  // it would be gone with the object
 
   // A whole number from 0 to 2^53; nothing where it is anything else.
   std::optional<size_t> size() const noexcept;

@@ -45,7 +45,8 @@ void for_each_expected(const fs::path& model, Each each) {
 bool pools_first(const fs::path& model) {
   std::ifstream file(model / "1_Pooling/config.json");
   const std::string text((std::istreambuf_iterator<char>(file)), {});
-  const Json* cls = parse_json(text, "1_Pooling").field("pooling_mode_cls_token");
+  const Json json = parse_json(text, "1_Pooling");
+  const Json* cls = json.field("pooling_mode_cls_token");
   return cls != nullptr && cls->boolean;
 }
 
