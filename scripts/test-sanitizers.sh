@@ -31,7 +31,8 @@ case $sanitizers in
     single='^(encoder kernels|kernels|onnx encoder|safetensors( encoder)?|json|protobuf|tensor|hostile models|external data): '
     single="$single|^cuda (attention|gemm|layout|number|plan|rows): "
     single="$single|^encoder: every row is the reference's, for any shape \\[(bf16|int8)\\]"
-    single="$single|^tokenizer: (random configurations|a text of megabytes)"
+    single="$single|^encoder forms: .*\\[(bf16|int8)\\]|^families: "
+    single="$single|^tokenizer: (random configurations|a text of megabytes|portions give|BPE merges|Unigram takes)"
     "$build/gteway_tests" --list | grep -vE "$single" | run
     ;;
   *)
