@@ -10,6 +10,7 @@ import { writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { array, inBlocks } from './code-point-blocks.mjs';
 
 const directory = process.argv[2];
 if (directory === undefined) {
@@ -184,36 +185,7 @@ for (const point of codePoints) {
 }
 flagsOf.fill(flagsOf[0xfffd], 0xd800, 0xe000);
 
-const blockBits = 7;
-const blocks = [];
-const blockAt = new Map();
-const index = [];
-for (let start = 0; start < 0x110000; start += 1 << blockBits) {
-  const block = flagsOf.subarray(start, start + (1 << blockBits));
-  const key = block.join();
-  let at = blockAt.get(key);
-  if (at === undefined) {
-    at = blockAt.size;
-    blocks.push(...block);
-    blockAt.set(key, at);
-  }
-  index.push(at);
-}
-
-function array(type, name, values) {
-  const lines = [];
-  let line = ' ';
-  for (const value of values) {
-    const text = ` ${value},`;
-    if (line.length + text.length > 110) {
-      lines.push(line);
-      line = ' ';
-    }
-    line += text;
-  }
-  lines.push(line);
-  return `const ${type} ${name}[] = {\n${lines.join('\n')}\n};\n`;
-}
+const { index, blocks, count } = inBlocks(flagsOf);
 
 /** An array of rows, and beside it how many they are. */
 function table(type, name, rows) {
@@ -237,7 +209,7 @@ ${array('char32_t', 'kCompatibilityPool', pool)}
 const target = fileURLToPath(new URL('../native/src/tokenizer/text_classes_data.cpp', import.meta.url));
 writeFileSync(target, source);
 console.log(
-  `${target}: ${blockAt.size} blocks, ${compositions.length} compositions, ${compatibility.length} compatibility decompositions, ` +
+  `${target}: ${count} blocks, ${compositions.length} compositions, ${compatibility.length} compatibility decompositions, ` +
     Object.entries(sets)
       .map(([name, set]) => `${set.size} ${name}`)
       .join(', '),
