@@ -146,8 +146,8 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
         ] as const) {
           sockets.add(from);
           const end = (): void => {
-          if (!silent.has(from)) to.destroy();
-        };
+            if (!silent.has(from)) to.destroy();
+          };
           from.on('error', end);
           from.on('close', end);
           from.on('data', (bytes) => {
