@@ -42,7 +42,8 @@ const trials = [
 let failures = 0;
 const rows = [];
 for (const { name, run } of trials) {
-  if (positionals.length > 0 && !positionals.some((wanted) => name.toLowerCase().startsWith(wanted.toLowerCase()))) continue;
+  if (positionals.length > 0 && !positionals.some((wanted) => name.toLowerCase().startsWith(wanted.toLowerCase())))
+    continue;
   if (values.list) {
     console.log(name);
     continue;

@@ -112,7 +112,8 @@ export async function tryManager(manager, registry, tools) {
     for (const [path, text] of Object.entries(manager.files ?? {})) project.write(path, text);
     await project.must(manager.install);
     const facts = resultOf(await project.must(manager.run));
-    if (!(await project.must(manager.command)).includes(version)) throw new Error(`\`${manager.command}\` does not say ${version}`);
+    if (!(await project.must(manager.command)).includes(version))
+      throw new Error(`\`${manager.command}\` does not say ${version}`);
     return [`\`${manager.install}\``, describe(facts)];
   } finally {
     project.remove();
@@ -137,7 +138,10 @@ export function describe(facts) {
     onnx === 'runs' ? 'ONNX Runtime' : undefined,
     'the command',
   ];
-  const not = [required === true ? undefined : `\`require\`: ${String(required)}`, onnx === 'runs' ? undefined : `ONNX Runtime: ${String(onnx)}`];
+  const not = [
+    required === true ? undefined : `\`require\`: ${String(required)}`,
+    onnx === 'runs' ? undefined : `ONNX Runtime: ${String(onnx)}`,
+  ];
   const failed = not.filter((one) => one !== undefined);
   return `embeds; ${also.filter((one) => one !== undefined).join(', ')}${failed.length > 0 ? `. Not ${failed.join('; ')}` : ''}`;
 }

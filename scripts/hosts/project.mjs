@@ -94,7 +94,8 @@ export class Project {
   /** Likewise, and rejects where it fails: what is printed. @param {string} line @param {Record<string, string>} environment */
   async must(line, environment = {}) {
     const { status, output } = await this.run(line, environment);
-    if (status !== 0) throw new Error(`\`${line}\` ended with ${status}:\n${output.trim().split('\n').slice(-25).join('\n')}`);
+    if (status !== 0)
+      throw new Error(`\`${line}\` ended with ${status}:\n${output.trim().split('\n').slice(-25).join('\n')}`);
     return output;
   }
 
