@@ -1,6 +1,7 @@
 /** `gteway sync work`: a worker, until it is told to stop. What it does is said on stderr, and counted for Prometheus. */
 import { type Command, Command as NewCommand, Option } from 'commander';
 import { BatchMeter, startMetricsServer } from '../../sync/metrics.js';
+import { checkChunks } from '../../sync/embedding.js';
 import { readStatus } from '../../sync/status.js';
 import { SyncWorker } from '../../sync/worker.js';
 import { isPassing } from '../../sync/connection.js';
@@ -68,6 +69,7 @@ async function work({ batch, lanes, lease, poll, once, metrics, ...flags }: Work
           `${config.model} makes ${session.info.dimensions} values here, and the table wants ${target.dimensions}: it is another model`,
         );
       }
+      await checkChunks(session, config);
       const options = { tokens: batch, lanes, lease, poll, once: once === true };
       const bar = new QueueBar(async () => {
         const { pending, running } = await readStatus(pool, target);
