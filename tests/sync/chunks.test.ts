@@ -44,7 +44,7 @@ test('options of chunks are checked, and are part of what vectors are marked wit
 });
 
 test('chunks that the model does not take are refused before anything is queued', async () => {
-  const session = await Session.load(model as string, { threads: 1 });
+  const session = await Session.load<string>(model, { threads: 1 });
   const check = (chunks: object): Promise<void> =>
     checkChunks(session, readSyncConfig('x', { ...base, chunks: { table: 'c', ...chunks } }));
   await check({ size: 32, overlap: 15 });
