@@ -1,6 +1,6 @@
 /** What the database has: the table, its key, the types of its columns, pgvector. Refuses what cannot be kept in step. */
 import type { SyncConfig, VectorType } from './config.js';
-import { chunkColumns, chunkCountColumn, chunkTextColumn } from './chunks-sql.js';
+import { chunkColumns, chunkCountColumn, chunkTextColumn } from './chunk-columns.js';
 import { contentColumns } from './content.js';
 import { parseTableName, quoteTable, type TableName } from './identifiers.js';
 import { SyncError } from './sync-error.js';

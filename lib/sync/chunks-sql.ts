@@ -4,23 +4,8 @@
  * in that row, beside the hash, so that a chunk that somebody takes away is missed.
  */
 import type { Target } from './catalog.js';
+import { chunkColumns, chunkCountColumn, chunkTextColumn } from './chunk-columns.js';
 import { quoteName, quoteTable } from './identifiers.js';
-
-/** Columns beside the key and the vector, as PostgreSQL writes their types. */
-export const chunkColumns = [
-  { name: 'chunk', type: 'integer' },
-  { name: 'chunk_start', type: 'integer' },
-  { name: 'chunk_end', type: 'integer' },
-  { name: 'tokens', type: 'integer' },
-] as const;
-
-/** With `chunks: { text: true }`. */
-export const chunkTextColumn = { name: 'content', type: 'text' } as const;
-
-/** The column of the row that says how many chunks it has. */
-export function chunkCountColumn(vector: string): string {
-  return `${vector}_chunks`;
-}
 
 /** What the statements that need chunks are made of; the names are quoted. */
 export interface ChunkNames {

@@ -241,7 +241,7 @@ describe.skipIf(missing !== undefined)(`chunks${missing === undefined ? '' : ` (
       /^ {4}CREATE FUNCTION match_chunks[^]*?\$\$;$/m.exec(readFileSync(join(root, 'docs', 'sync.md'), 'utf8'))?.[0] ??
       '';
     await table.run(
-      `SET search_path = public, extensions; ${sql.replaceAll('vector(384)', `vector(${table.target.dimensions})`).replaceAll('article', 'document')}; RESET search_path`,
+      `SET search_path = public, extensions; ${sql.replaceAll('vector(384)', `vector(${table.target.dimensions})`).replaceAll('article', 'document')}; ALTER FUNCTION match_chunks SET search_path = public, extensions; RESET search_path`,
     );
     const query = (await (await sharedSession()).embed('a telescope at night')).toPgVector(0);
     const found = await table.run<{ id: string; content: string; similarity: number }>(

@@ -406,7 +406,7 @@ describe.skipIf(missing !== undefined).each(forms)(title, (form, formOptions) =>
         store,
       );
       const made = async (): Promise<number> =>
-        (await table.run<{ made: number }>('SELECT count(embedding)::int AS made FROM documents'))[0]?.made ?? 0;
+        (await table.run<{ made: number }>('SELECT count(embedding_hash)::int AS made FROM documents'))[0]?.made ?? 0;
       await untilTrue('the other four', async () => (await made()) === 4);
       await other.query('COMMIT');
       expect(await batch).toMatchObject({ written: 5, released: 0, lost: 0 });
