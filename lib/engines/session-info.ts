@@ -8,11 +8,11 @@ export interface ModelInfo {
   readonly maxTokens: number;
   /** `'cpu'`, or `'cuda:0'` and so on. */
   readonly device: string;
-  /** `'encoder'`: gteway's own; `'ort'`: ONNX Runtime. */
+  /** `'encoder'`: gteway's own; `'ort'`: ONNX Runtime; `'static'`: gteway's own for tables of token vectors. */
   readonly engine: string;
   /** What is computed in. Of ONNX Runtime: the precision of its file. */
   readonly dtype: string;
-  /** The instruction set of the encoder's products; beside ONNX Runtime, of gteway's other kernels. */
+  /** The instruction set of the encoder's products, otherwise of gteway's other kernels. */
   readonly isa: string;
   /** Native threads that tokenize and compute. */
   readonly threads: number;

@@ -37,7 +37,12 @@ export type KnownModelName =
   | 'bge-m3'
   | 'snowflake-arctic-embed-l-v2.0'
   | 'gte-modernbert-base'
-  | 'modernbert-embed-base';
+  | 'modernbert-embed-base'
+  | 'potion-base-2M'
+  | 'potion-base-4M'
+  | 'potion-base-8M'
+  | 'potion-base-32M'
+  | 'potion-retrieval-32M';
 
 /** What is known about an embedding model without opening its files. */
 export interface KnownModel {
@@ -55,6 +60,8 @@ export interface KnownModel {
    */
   readonly trainedTokens?: number;
   readonly pooling: PoolingMode;
+  /** A table of token vectors, without a network: some hundred times as fast, and less exact. */
+  readonly isStatic?: true;
   /** SPDX identifier of the weights' licence. */
   readonly license: string;
   /** What the model card asks to put before a search query. The prompt `query`. */
@@ -70,6 +77,11 @@ type Facts = Omit<KnownModel, 'name' | 'repository' | 'maxTokens'> & { readonly 
 
 function known(name: KnownModelName, repository: string, facts: Facts): KnownModel {
   return { name, repository, maxTokens: 512, ...facts };
+}
+
+/** Their limit is that of model2vec's `encode`. */
+function potion(name: KnownModelName, dimensions: number): KnownModel {
+  return known(name, `minishlab/${name}`, { dimensions, pooling: 'mean', isStatic: true, license: 'MIT' });
 }
 
 export const knownModels: readonly KnownModel[] = [
@@ -192,6 +204,12 @@ export const knownModels: readonly KnownModel[] = [
     queryPrefix: 'search_query: ',
     passagePrefix: 'search_document: ',
   }),
+
+  potion('potion-base-2M', 64),
+  potion('potion-base-4M', 128),
+  potion('potion-base-8M', 256),
+  potion('potion-base-32M', 512),
+  potion('potion-retrieval-32M', 512),
 ];
 
 /**
