@@ -31,6 +31,7 @@ export type KnownModelName =
   | 'snowflake-arctic-embed-l'
   | 'snowflake-arctic-embed-m-v1.5'
   | 'all-mpnet-base-v2'
+  | 'all-distilroberta-v1'
   | 'multilingual-e5-small'
   | 'multilingual-e5-base'
   | 'multilingual-e5-large'
@@ -163,6 +164,13 @@ export const knownModels: readonly KnownModel[] = [
     trainedTokens: 384,
   }),
 
+  known('all-distilroberta-v1', 'Xenova/all-distilroberta-v1', {
+    dimensions: 768,
+    pooling: 'mean',
+    license: 'Apache-2.0',
+    trainedTokens: 128,
+  }),
+
   known('multilingual-e5-small', 'Xenova/multilingual-e5-small', {
     dimensions: 384,
     pooling: 'mean',
@@ -230,6 +238,7 @@ const sameWeights: Readonly<Record<string, string>> = {
   'sentence-transformers/all-minilm-l6-v2': 'all-MiniLM-L6-v2',
   'sentence-transformers/all-minilm-l12-v2': 'all-MiniLM-L12-v2',
   'sentence-transformers/all-mpnet-base-v2': 'all-mpnet-base-v2',
+  'sentence-transformers/all-distilroberta-v1': 'all-distilroberta-v1',
   'intfloat/multilingual-e5-small': 'multilingual-e5-small',
   'intfloat/multilingual-e5-base': 'multilingual-e5-base',
   'intfloat/multilingual-e5-large': 'multilingual-e5-large',

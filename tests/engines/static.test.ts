@@ -48,7 +48,7 @@ const allIds = (text: string): number[] => [
 
 /** What model2vec's StaticModel.encode() reads of a text. */
 function model2vecIds(text: string): number[] {
-  const read = [...text.toWellFormed()].slice(0, 512 * medianLength).join('');
+  const read = [...new TextDecoder().decode(new TextEncoder().encode(text))].slice(0, 512 * medianLength).join('');
   return allIds(read)
     .filter((id) => id !== unknown)
     .slice(0, 512);

@@ -11,6 +11,7 @@
 namespace gteway {
 namespace {
 
+using test::fail;
 using test::TemporaryFile;
 
 // A safetensors file of such tensors, end to end.
