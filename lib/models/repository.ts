@@ -160,7 +160,8 @@ function takeInventory(files: FileSet, selection: FileSelection, isKnown: boolea
   const present: string[] = [];
   const missing: string[] = [];
   const missingOptional: string[] = [];
-  const needed: string[] = Object.values(layoutOf(files));
+  const { describedBy, tokenizer } = layoutOf(files);
+  const needed = [describedBy, tokenizer];
   for (const file of needed) (files.has(file) ? present : missing).push(file);
   for (const file of optionalFiles(selection.kind, isKnown)) {
     if (needed.includes(file)) continue;

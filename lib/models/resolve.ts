@@ -207,7 +207,8 @@ function checkDirectory(name: string, directory: string): void {
     });
   }
   const files = directoryFiles(directory);
-  const missing = Object.values(layoutOf(files)).filter((file) => !files.has(file));
+  const { describedBy, tokenizer } = layoutOf(files);
+  const missing = [describedBy, tokenizer].filter((file) => !files.has(file));
   if (missing.length === 0) return;
   throw new GtewayError(
     'ERR_MODEL_NOT_FOUND',

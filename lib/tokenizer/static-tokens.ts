@@ -25,7 +25,7 @@ function unknownId({ model, unkToken, vocabularyTokens, vocabularyIds }: NativeT
 /** In characters, over the whole vocabulary, added tokens included; between two lengths the lower whole number. */
 function medianTokenLength({ vocabularyTokens, addedTokens }: NativeTokenizerConfig): number {
   const tokens = new Set([...vocabularyTokens, ...addedTokens.map(({ content }) => content)]);
-  const lengths = Uint32Array.from(tokens, (token) => [...token].length).sort();
+  const lengths = Uint32Array.from(tokens, (token) => Array.from(token).length).sort();
   const middle = lengths.length >> 1;
   const upper = lengths[middle] ?? 0;
   return lengths.length % 2 === 1 ? upper : Math.floor(((lengths[middle - 1] ?? upper) + upper) / 2);

@@ -34,7 +34,7 @@ const vocabulary = new Map(
 );
 const unknown = vocabulary.get('[UNK]') ?? NaN;
 const medianLength = (() => {
-  const lengths = [...vocabulary.keys()].map((token) => [...token].length).sort((a, b) => a - b);
+  const lengths = [...vocabulary.keys()].map((token) => Array.from(token).length).sort((a, b) => a - b);
   const half = lengths.length / 2;
   const middle = lengths.slice(Math.ceil(half) - 1, Math.floor(half) + 1);
   return Math.floor(middle.reduce((a, b) => a + b) / middle.length);
@@ -48,7 +48,9 @@ const allIds = (text: string): number[] => [
 
 /** What model2vec's StaticModel.encode() reads of a text. */
 function model2vecIds(text: string): number[] {
-  const read = [...new TextDecoder().decode(new TextEncoder().encode(text))].slice(0, 512 * medianLength).join('');
+  const read = Array.from(new TextDecoder().decode(new TextEncoder().encode(text)))
+    .slice(0, 512 * medianLength)
+    .join('');
   return allIds(read)
     .filter((id) => id !== unknown)
     .slice(0, 512);
