@@ -4,6 +4,7 @@
  *
  * @import { Item } from '../families/inputs.mjs'
  */
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { basename, dirname, join } from 'node:path';
 import { inputsOf } from '../families/inputs.mjs';
@@ -17,11 +18,12 @@ export async function load(modelDirectory, variant, { threads }) {
   const { library, task, pooling, maxTokens, modelFile } = /** @type {any} */ (variant.session);
   const options = { modelDirectory, dtype: variant.dtype, threads, task, pooling, maxTokens };
   if (library === 'gteway') return gteway({ ...options, modelFile });
+  if (library === 'loop') return loop(options);
   return library === 'transformers' ? transformers(options) : onnxruntime(options);
 }
 
 /**
- * @typedef {{ modelDirectory: string, dtype: string, threads: number, task: 'embed' | 'rerank', pooling: 'mean' | 'cls',
+ * @typedef {{ modelDirectory: string, dtype: string, threads: number, task: import('../families/models.mjs').FamilyModel['task'], pooling: 'mean' | 'cls',
  *   maxTokens: number }} Options
  */
 
@@ -29,8 +31,8 @@ export async function load(modelDirectory, variant, { threads }) {
 async function gteway({ modelDirectory, dtype, threads, task, modelFile }) {
   const library = await import(new URL('../../dist/index.js', import.meta.url).href);
   const loaded = { engine: 'encoder', dtype, threads, modelFile };
-  if (task === 'embed') {
-    const session = await library.Session.load(modelDirectory, loaded);
+  if (task !== 'rerank') {
+    const session = await library.Session.load(modelDirectory, task === 'static' ? { threads } : loaded);
     const embed = async (/** @type {string[]} */ texts) => {
       const { data, dimensions } = await session.embed(texts);
       return { data, dimensions };
@@ -108,6 +110,33 @@ function pooled(rows, tokens, width) {
   for (let token = 0; token < tokens; token++) for (let d = 0; d < width; d++) out[d] += rows[token * width + d];
   const length = Math.hypot(...out);
   return out.map((value) => value / length);
+}
+
+/** @param {Options} options a static model as JavaScript has it: Hugging Face's tokenizer and loops over the table */
+async function loop({ modelDirectory, maxTokens }) {
+  const inputs = inputsOf(modelDirectory, maxTokens, false);
+  const file = readFileSync(join(modelDirectory, 'model.safetensors'));
+  const begin = 8 + Number(file.readBigUInt64LE(0));
+  const { embeddings } = JSON.parse(file.toString('utf8', 8, begin));
+  const width = embeddings.shape[1];
+  const table = new Float32Array(file.buffer.slice(file.byteOffset + begin, file.byteOffset + file.byteLength));
+  const { unk_token: unknown, vocab } = JSON.parse(readFileSync(join(modelDirectory, 'tokenizer.json'), 'utf8')).model;
+  const embed = async (/** @type {string[]} */ texts) => {
+    const data = new Float32Array(texts.length * width);
+    texts.forEach((text, index) => {
+      const out = data.subarray(index * width, (index + 1) * width);
+      for (const id of inputs.encode(text).ids) {
+        if (id === vocab[unknown]) continue;
+        for (let d = 0; d < width; d++) out[d] += table[id * width + d];
+      }
+      let squares = 0;
+      for (const value of out) squares += value * value;
+      const scale = 1 / Math.max(Math.sqrt(squares), 1e-12);
+      for (let d = 0; d < width; d++) out[d] *= scale;
+    });
+    return { data, dimensions: width };
+  };
+  return { embed, close: async () => {}, info: {} };
 }
 
 /** @param {Options} options one item a call: padding makes batches of mixed lengths slower */

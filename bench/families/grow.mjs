@@ -69,7 +69,6 @@ export function growGraph(tiny, from, to, template) {
     [3 * from.hidden, 3 * to.hidden],
     [2 * from.intermediate, 2 * to.intermediate],
     [from.intermediate, to.intermediate],
-    [from.heads, to.heads],
     ...(to.positions === undefined ? [] : [/** @type {[number, number]} */ ([from.positions, to.positions])]),
   ]);
   /**
@@ -81,7 +80,9 @@ export function growGraph(tiny, from, to, template) {
     const renamed = rename(name);
     if (tensor !== undefined && !grown.initializers.has(renamed)) {
       if (tensor.type !== float) throw new Error(`the initializer ${name} is no float tensor`);
-      const dims = tensor.dims.map((dim) => sizes.get(dim) ?? dim);
+      // Only a bias on attention has a value for each head, and no other table a column for so few.
+      const ofHeads = (/** @type {number} */ dim) => (name.includes('relative') && dim === from.heads ? to.heads : dim);
+      const dims = tensor.dims.map((dim) => sizes.get(dim) ?? ofHeads(dim));
       grown.initializers.set(renamed, { ...tensor, name: renamed, dims, data: new Uint8Array(0) });
     }
     return renamed;

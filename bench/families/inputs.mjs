@@ -8,8 +8,9 @@ import { Tokenizer } from '@huggingface/tokenizers';
 /**
  * @param {string} directory of the model
  * @param {number} maxTokens
+ * @param {boolean} [special] whether special tokens are put around a text
  */
-export function inputsOf(directory, maxTokens) {
+export function inputsOf(directory, maxTokens, special = true) {
   const read = (/** @type {string} */ name) => JSON.parse(readFileSync(join(directory, name), 'utf8'));
   const tokenizer = new Tokenizer(read('tokenizer.json'), read('tokenizer_config.json'));
   const { pad_token_id: padId = 0 } = read('config.json');
@@ -23,6 +24,7 @@ export function inputsOf(directory, maxTokens) {
     const { ids, token_type_ids: types = [] } = tokenizer.encode(first, {
       text_pair: pair,
       return_token_type_ids: true,
+      add_special_tokens: special,
     });
     const cut = (/** @type {number[]} */ values) =>
       values.length <= maxTokens ? values : [...values.slice(0, maxTokens - 1), values.at(-1)];

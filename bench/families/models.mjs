@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { fromDist } from '../model.mjs';
 import { growGraph } from './grow.mjs';
 import { readGraph } from './onnx-graph.mjs';
-import { onnxFile, safetensorsFile } from './weights.mjs';
+import { onnxFile, safetensorsFile, valuesOf } from './weights.mjs';
 
 /** Tiny models of each family, with their exported graphs; absent from most checkouts. */
 export const families = fileURLToPath(new URL('../../../shared/models/families/', import.meta.url));
@@ -19,19 +19,22 @@ export const families = fileURLToPath(new URL('../../../shared/models/families/'
 /**
  * @typedef {object} FamilyModel
  * @property {string} name
- * @property {'embed' | 'rerank'} task
+ * @property {'embed' | 'rerank' | 'static'} task static: a table of token vectors, as model2vec writes it
  * @property {'mean' | 'cls'} pooling
  * @property {string} family the folder of the tiny model, for its tokenizer, and unless `isBert` its graph
  * @property {boolean} [isBert] the graph is the fixture's, of the library
- * @property {Size} size
+ * @property {Size} size of a static model only `hidden`, the length of its vectors
  * @property {object} [config] what config.json says besides
  * @property {number} maxTokens
  * @property {(layer: number) => number} [template] which layer of the tiny model a layer is like; default: the first the
  *   first, the last the last, the others the second
  * @property {Case[]} cases
  *
- * @typedef {{ name: string, texts: number, tokens?: number }} Case texts of the corpus `mixed`, or each of `tokens` tokens
+ * @typedef {{ name: string, texts: number, tokens?: number }} Case texts of a corpus, or each of `tokens` tokens
  */
+
+/** Tokens of potion-base-8M. */
+const potionRows = 29_528;
 
 const base = { hidden: 768, heads: 12, layers: 12, intermediate: 3072 };
 const mixed = (/** @type {number} */ texts) => [{ name: 'mixed', texts }];
@@ -94,6 +97,18 @@ export const familyModels = [
     maxTokens: 512,
     cases: mixed(96),
   },
+  {
+    name: 'potion-base-8M',
+    task: 'static',
+    pooling: 'mean',
+    family: 'distilbert',
+    size: { hidden: 256, heads: 0, layers: 0, intermediate: 0 },
+    maxTokens: 512,
+    cases: [
+      { name: 'queries', texts: 2000 },
+      { name: 'mixed', texts: 1800 },
+    ],
+  },
 ];
 
 /**
@@ -119,6 +134,20 @@ export async function writeFamilyModel(directory, { family, isBert, task, size, 
   };
   write('tokenizer.json', read('tokenizer.json'));
   write('tokenizer_config.json', { ...read('tokenizer_config.json'), model_max_length: maxTokens });
+  if (task === 'static') {
+    const { safetensors } = await fromDist('models/fixture/safetensors.js');
+    // As many rows as the real one has, so that as many of them share the caches.
+    const table = { name: 'embeddings', dims: [potionRows, size.hidden] };
+    const values = valuesOf(/** @type {any} */ (table));
+    write('config.json', {
+      model_type: 'model2vec',
+      architectures: ['StaticModel'],
+      hidden_dim: size.hidden,
+      normalize: true,
+    });
+    write('model.safetensors', safetensors([{ ...table, values }], {}));
+    return;
+  }
   if (task === 'embed') write('1_Pooling/config.json', read('1_Pooling/config.json'));
   if (isBert) {
     const { bertModel, layerNormEpsilon } = await fromDist('models/fixture/bert-graph.js');

@@ -33,6 +33,12 @@ const contestants = [
   { name: 'transformers.js fp32, one per call', library: 'transformers', dtype: 'fp32' },
   { name: 'transformers.js q8, one per call', library: 'transformers', dtype: 'int8' },
 ];
+const staticContestants = [
+  { name: 'gteway static', library: 'gteway', dtype: 'fp32', modelFile: 'model.safetensors' },
+  { name: 'plain JavaScript', library: 'loop', dtype: 'fp32' },
+];
+const contestantsOf = (/** @type {import('./models.mjs').FamilyModel} */ { task }) =>
+  task === 'static' ? staticContestants : contestants;
 const reference = 'onnxruntime-node fp32, sorted';
 
 /** What ONNX Runtime may take for the scores of one text's attention; a machine shared with others has no more. */
@@ -86,13 +92,13 @@ export async function runFamilies(args) {
  */
 async function measure(directory, model, threads, pace) {
   const { task, pooling, maxTokens } = model;
-  const inputs = inputsOf(directory, maxTokens);
+  const inputs = inputsOf(directory, maxTokens, task !== 'static');
   /** @type {Contestant[]} */
   const running = [];
   /** @type {Map<string, string>} */
   const failures = new Map();
   try {
-    for (const { name, library, dtype, modelFile } of contestants) {
+    for (const { name, library, dtype, modelFile } of contestantsOf(model)) {
       const session = { library, task, pooling, maxTokens, modelFile };
       const variant = { name, dtype: /** @type {any} */ (dtype), way: /** @type {const} */ ('together'), session };
       const contestant = new Contestant('families', variant);
@@ -147,16 +153,17 @@ async function measureCase(model, item, inputs, running, failures, pace) {
     },
   );
   const tokens = lengths.reduce((sum, length) => sum + length, 0);
-  const exact = rows.get(reference) ?? rows.get(contestants[0].name);
+  const exact = rows.get(reference) ?? rows.get(contestantsOf(model)[0].name);
   return {
     ...{ model: model.name, task: model.task, case: item.name, items: items.length, tokens },
-    rows: contestants.map(({ name }) => {
+    rows: contestantsOf(model).map(({ name }) => {
       const { samples = [], failure = reasons.get(name) } = timings.get(running.find((one) => one.name === name)) ?? {};
       const got = rows.get(name);
       return {
         name,
         rounds: samples.length,
         seconds: median(samples),
+        itemsPerSecond: items.length / median(samples),
         tokensPerSecond: tokens / median(samples),
         spreadPercent: spreadPercent(samples),
         ...(got && exact && { agreement: agreement(model.task, got, exact, items.length) }),
@@ -175,7 +182,7 @@ async function measureCase(model, item, inputs, running, failures, pace) {
  * @param {ReturnType<typeof inputsOf>} inputs
  * @returns {import('./inputs.mjs').Item[]}
  */
-function itemsOf({ task }, { texts: wanted, tokens }, inputs) {
+function itemsOf({ task }, { name: of, texts: wanted, tokens }, inputs) {
   const corpus = (/** @type {string} */ name) =>
     /** @type {string[]} */ (JSON.parse(readFileSync(join(families, '../../corpus', `${name}.json`), 'utf8')));
   if (tokens !== undefined) {
@@ -193,13 +200,14 @@ function itemsOf({ task }, { texts: wanted, tokens }, inputs) {
       return text(low);
     });
   }
-  const sorted = corpus('mixed').toSorted((a, b) => a.length - b.length);
+  // No text twice: gteway computes equal ones once.
+  const sorted = [...new Set(corpus(of))].toSorted((a, b) => a.length - b.length);
   const at = (/** @type {number} */ index) => sorted[Math.floor(((index + 0.5) / wanted) * sorted.length)];
   const texts = shuffle(
     Array.from({ length: wanted }, (_, index) => at(index)),
     1,
   );
-  if (task === 'embed') return texts;
+  if (task !== 'rerank') return texts;
   const queries = shuffle(corpus('queries'), 1);
   return texts.map((text, index) => [queries[index % 8], text]);
 }
@@ -207,7 +215,7 @@ function itemsOf({ task }, { texts: wanted, tokens }, inputs) {
 /**
  * The least cosine to the reference's vectors, or of scores the largest difference.
  *
- * @param {'embed' | 'rerank'} task
+ * @param {import('./models.mjs').FamilyModel['task']} task
  * @param {Float32Array} got
  * @param {Float32Array} exact
  * @param {number} count
@@ -221,28 +229,27 @@ function agreement(task, got, exact, count) {
 }
 
 /** @param {Awaited<ReturnType<typeof measureCase>>} result */
-function written({ model, task, case: name, items, tokens, rows }) {
+function written({ model, task, case: name, items: count, tokens, rows }) {
   const exact = rows.find((row) => row.name === reference);
-  const heading = [
-    '',
-    'tokens/s',
-    '± %',
-    'rounds',
-    '× ORT fp32',
-    task === 'embed' ? 'least cosine' : 'largest difference',
-  ];
-  const lines = rows.map((row) => [
-    row.name,
-    row.failure === undefined ? number(row.tokensPerSecond) : '–',
-    row.failure === undefined ? number(row.spreadPercent) : '–',
-    String(row.rounds),
-    exact?.failure === undefined && row.failure === undefined ? (exact.seconds / row.seconds).toFixed(2) : '–',
-    row.agreement === undefined ? '–' : task === 'embed' ? row.agreement.toFixed(7) : row.agreement.toExponential(1),
-  ]);
+  const items = task === 'rerank' ? 'pairs' : 'texts';
+  const agrees = task === 'rerank' ? 'largest difference' : 'least cosine';
+  const heading = ['', `${items}/s`, 'tokens/s', '± %', 'rounds', '× ORT fp32', agrees];
+  const lines = rows.map((row) => {
+    const isTimed = row.failure === undefined;
+    return [
+      row.name,
+      isTimed ? number(row.itemsPerSecond) : '–',
+      isTimed ? number(row.tokensPerSecond) : '–',
+      isTimed ? number(row.spreadPercent) : '–',
+      String(row.rounds),
+      isTimed && exact !== undefined && exact.failure === undefined ? (exact.seconds / row.seconds).toFixed(2) : '–',
+      row.agreement === undefined ? '–' : task === 'rerank' ? row.agreement.toExponential(1) : row.agreement.toFixed(7),
+    ];
+  });
   const notes = rows.flatMap((row) => {
     const note = row.failure ?? row.setting;
     return note === undefined ? [] : [`  ${row.name}: ${note}`];
   });
-  const what = `${items} ${task === 'embed' ? 'texts' : 'pairs'}, ${tokens.toLocaleString('en')} tokens`;
+  const what = `${count.toLocaleString('en')} ${items}, ${tokens.toLocaleString('en')} tokens`;
   return [`${model}, ${name}: ${what}`, table(heading, lines), ...notes].join('\n');
 }
