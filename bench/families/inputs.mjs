@@ -27,7 +27,11 @@ export function inputsOf(directory, maxTokens, special = true) {
       add_special_tokens: special,
     });
     const cut = (/** @type {number[]} */ values) =>
-      values.length <= maxTokens ? values : [...values.slice(0, maxTokens - 1), values.at(-1)];
+      values.length <= maxTokens
+        ? values
+        : special
+          ? [...values.slice(0, maxTokens - 1), values.at(-1)]
+          : values.slice(0, maxTokens);
     return { ids: cut(ids), types: cut(types.length === ids.length ? types : ids.map(() => 0)) };
   };
 
