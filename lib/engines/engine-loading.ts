@@ -89,7 +89,7 @@ function reasonToGoOn({ engine, dtype }: EngineAttempt, error: GtewayError): Fal
     return isAboutCuda ? { wanted: 'cuda', reason: message } : undefined;
   }
   if (engine === 'static') return undefined;
-  // Its vectors in this dtype are not exact enough; wider ones may be.
+  // Its vectors in this dtype are not near enough to those in fp32; those of a wider one may be.
   if (code === 'ERR_INFERENCE_FAILED') return { wanted: dtype, reason: message };
   const isAnotherModel = code === 'ERR_MODEL_UNSUPPORTED' || code === 'ERR_MODEL_INVALID';
   return isAnotherModel || lacksWeights(error) ? { wanted: 'encoder', reason: message } : undefined;
@@ -131,7 +131,7 @@ function withReason(error: GtewayError, refused: GtewayError | undefined): Gtewa
 
 async function attempt(
   model: string,
-  { engine, device, dtype }: EngineAttempt,
+  { engine, device, dtype, leastCosine = 0 }: EngineAttempt,
   options: FilledSessionOptions,
   purpose: Purpose,
   signal: AbortSignal,
@@ -153,6 +153,8 @@ async function attempt(
     gpuMemoryLimit,
     threads,
     maxBatchTokens,
+    pooling: files.pooling,
+    leastCosine,
     maxQueue,
     maxQueueBytes,
     cacheBytes,
@@ -244,6 +246,7 @@ function describe(
     device: loaded.device,
     engine: loaded.engine,
     dtype: loaded.dtype,
+    cosine: loaded.cosine,
     isa: loaded.isa,
     threads,
     maxBatchTokens: loaded.maxBatchTokens,
