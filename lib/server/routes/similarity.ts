@@ -31,7 +31,6 @@ export const similarityRoute: Route = (app, context) => {
     const sentences = plainTextsOf('inputs.sentences', inputs.sentences, context.options.maxBatch - 1);
     const { embeddings } = await embedFor(
       request,
-      reply,
       context,
       context.models.find(name),
       [inputs.source_sentence, ...sentences],

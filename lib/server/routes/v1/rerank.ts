@@ -45,7 +45,7 @@ export const documentRerankRoute: Route = (app, context) => {
       const { model, query, documents, top_n: topN, return_documents: withDocuments } = request.body;
       const reranker = context.models.findReranker(model);
       const texts = plainTextsOf('documents', documents.map(textOf), context.options.maxBatch);
-      const { result, tokens } = await computeFor(request, reply, context, reranker, (deadline) =>
+      const { result, tokens } = await computeFor(request, context, reranker, (deadline) =>
         reranker.rerank(query, texts, { activation: 'sigmoid', ...deadline }),
       );
       const results = ranked(result.scores, { topK: topN ?? undefined, texts });
