@@ -13,6 +13,7 @@ export interface QueueSql {
   readonly claim: string;
   readonly read: string;
   readonly extend: string;
+  readonly held: string;
   readonly hold: string;
   readonly lockRows: string;
   readonly write: string;
@@ -49,7 +50,8 @@ FROM ${queue} q JOIN ${registry} s ON s.name = $3
 LEFT JOIN (${table} t CROSS JOIN ${contentOf(target, 't', 'c')}) ON ${names.sameKey('t', 'q')}
 WHERE q.id = ANY ($1::bigint[]) AND q.token = $2`,
     extend: `UPDATE ${queue} SET due = now() + $3 * interval '1 second' WHERE id = ANY ($1::bigint[]) AND token = $2`,
-    // Which jobs are still ours. One that is locked belongs to a transaction that changes its row.
+    held: `SELECT id::text FROM ${queue} WHERE id = ANY ($1::bigint[]) AND token = $2`,
+    // Which of those can be locked. One that is locked belongs to a transaction that changes its row.
     hold: `SELECT id::text FROM ${queue} WHERE id = ANY ($1::bigint[]) AND token = $2 ORDER BY id FOR UPDATE SKIP LOCKED`,
     // The guard: rows whose text is still what a vector or failure is about, and which need one. Locked, so that it stays so.
     lockRows: `SELECT q.id::text FROM unnest($1::bigint[], $2::text[]) v (id, hash)

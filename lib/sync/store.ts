@@ -56,7 +56,7 @@ export interface Store {
   /** Takes the jobs that are due, oldest first, changes before backfill. Undefined where there are none. */
   claim(limits: ClaimLimits): Promise<Claim | undefined>;
   read(claim: Claim): Promise<readonly Source[]>;
-  /** One transaction: all or nothing. May be repeated when its answer was lost. */
+  /** One or more transactions, each all or nothing. May be repeated when an answer was lost. */
   finish(claim: Claim, outcomes: readonly Outcome[]): Promise<FinishCounts>;
   /** Begins the lease anew. Returns how many jobs are still held. */
   extend(claim: Claim): Promise<number>;

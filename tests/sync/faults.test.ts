@@ -128,51 +128,66 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     },
   );
 
-  test.each(['cut', 'silent'] as const)('connections that are %s are replaced', async (kind) => {
-    const table = await create();
-    await fill(table, 1500);
-    const sockets = new Set<Socket>();
-    const proxy = createServer((socket) => {
-      const server = connect(cluster.socket);
-      for (const [from, to] of [
-        [socket, server],
-        [server, socket],
-      ] as const) {
-        sockets.add(from);
-        from.on('error', () => to.destroy());
-        from.on('close', () => to.destroy());
-        from.pipe(to);
-      }
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    const { port } = proxy.address() as AddressInfo;
-    const url = `postgres://tests@127.0.0.1:${port}/${table.database}`;
-    const pool = await openPool({ url, patience: 3000 }, 4);
-    try {
-      let [batches, away] = [0, 0];
+  // The last: the server never hears of the commit, and the transaction's locks stay until it gives the connection up.
+  test.each(['cut', 'silent', 'silent before a commit'] as const)(
+    'connections that are %s are replaced',
+    async (kind) => {
+      const table = await create();
+      await fill(table, 1500);
+      const sockets = new Set<Socket>();
+      // Between these nothing passes any more, not even that the other side is gone.
+      const silent = new Set<Socket>();
+      let hasCommitted = false;
+      const proxy = createServer((socket) => {
+        const server = connect(cluster.socket);
+        for (const [from, to] of [
+          [socket, server],
+          [server, socket],
+        ] as const) {
+          sockets.add(from);
+          const end = (): void => {
+            if (!silent.has(from)) to.destroy();
+          };
+          from.on('error', end);
+          from.on('close', end);
+          from.on('data', (bytes) => {
+            if (kind === 'silent before a commit' && from === socket && !hasCommitted && bytes.includes('COMMIT')) {
+              hasCommitted = true;
+              for (const open of sockets) silent.add(open);
+            }
+            if (!silent.has(from)) to.write(bytes);
+          });
+        }
+      });
+      proxy.listen(0, '127.0.0.1');
+      await once(proxy, 'listening');
+      const { port } = proxy.address() as AddressInfo;
+      const url = `postgres://tests@127.0.0.1:${port}/${table.database}`;
+      const pool = await openPool({ url, patience: 3000 }, 4);
+      let batches = 0;
       const worker = await startWorker(
         { pool, target: table.target },
         { once: false, lease: 3, tokens: 500 },
-        { batch: () => batches++, away: () => away++ },
+        { batch: () => batches++ },
       );
       const run = worker.run();
-      await untilTrue('a batch', () => batches > 0);
-      for (const socket of [...sockets]) {
-        if (kind === 'cut') socket.destroy();
-        else socket.unpipe();
+      try {
+        if (kind === 'silent before a commit') await untilTrue('a commit', () => hasCommitted);
+        else await untilTrue('a batch', () => batches > 0);
+        if (kind === 'cut') for (const socket of [...sockets]) socket.destroy();
+        if (kind === 'silent') for (const socket of sockets) silent.add(socket);
+        await untilTrue('the end of the queue', isDone(table));
+      } finally {
+        worker.stop();
+        for (const socket of sockets) socket.destroy();
+        proxy.close();
+        await run;
+        await pool.end();
       }
-      await untilTrue('the end of the queue', isDone(table));
-      worker.stop();
-      await run;
-    } finally {
-      for (const socket of sockets) socket.destroy();
-      proxy.close();
-      await pool.end();
-    }
-    expect(await expectInStep(table)).toBe(1500);
-    await expectEachOnce(table);
-  });
+      expect(await expectInStep(table)).toBe(1500);
+      await expectEachOnce(table);
+    },
+  );
 
   test('a text that is too long fails by itself, with its reason, until it changes', async () => {
     const table = await create({ truncate: false });
@@ -273,10 +288,14 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   });
 
   /** One batch, with something that happens between reading its texts and writing its vectors. */
-  async function embedWhile(table: TestTable, happen: () => Promise<unknown>): Promise<BatchReport | undefined> {
+  async function embedWhile(
+    table: TestTable,
+    happen: () => Promise<unknown>,
+    store = new PostgresStore(table.pool, table.target, 30),
+  ): Promise<BatchReport | undefined> {
     const session = await sharedSession();
     return workOnBatch({
-      store: new PostgresStore(table.pool, table.target, 30),
+      store,
       async embed(texts) {
         const embeddings = await session.embed(texts);
         await happen();
@@ -320,7 +339,36 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     await expectEachOnce(table);
   });
 
-  test('rows and jobs that a transaction has locked are left for later, without waiting', async () => {
+  test('a job that another claim has locked for a moment is waited for', async () => {
+    const table = await create();
+    await fill(table, 5);
+    const pool = await openPool({ url: table.url }, 1);
+    const other = await pool.connect();
+    try {
+      const store = new PostgresStore(table.pool, table.target, 30, Array<number>(5000).fill(0.02));
+      const batch = embedWhile(
+        table,
+        async () => {
+          await other.query('BEGIN');
+          // As a claim does that began before ours had ended, and then finds that the job is not due.
+          await other.query('SELECT FROM gteway_sync.documents_queue WHERE key_1 = 3 FOR UPDATE');
+        },
+        store,
+      );
+      const made = async (): Promise<number> =>
+        (await table.run<{ made: number }>('SELECT count(embedding)::int AS made FROM documents'))[0]?.made ?? 0;
+      await untilTrue('the other four', async () => (await made()) === 4);
+      await other.query('COMMIT');
+      expect(await batch).toMatchObject({ written: 5, released: 0, lost: 0 });
+    } finally {
+      other.release();
+      await pool.end();
+    }
+    expect(await expectInStep(table)).toBe(5);
+    await expectEachOnce(table);
+  });
+
+  test('rows and jobs that a transaction keeps locked are left for later', async () => {
     const table = await create();
     await fill(table, 5);
     const pool = await openPool({ url: table.url }, 1);

@@ -148,9 +148,9 @@ export async function expectInStep(
 }
 
 export async function untilTrue(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 110_000;
+  const until = performance.now() + 280_000;
   while (!(await check())) {
-    if (performance.now() > until) throw new Error(`waited two minutes for: ${what}`);
+    if (performance.now() > until) throw new Error(`waited nearly five minutes for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
