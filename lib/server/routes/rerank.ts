@@ -28,7 +28,7 @@ const body = objectSchema(
 );
 
 export const rerankRoute: Route = (app, context) => {
-  app.post<{ Body: Body }>('/rerank', { schema: { body }, config: { reranks: true } }, async (request, reply) => {
+  app.post<{ Body: Body }>('/rerank', { schema: { body }, config: { reranks: true } }, async (request) => {
     const { query, texts: given, raw_scores: raw, return_text: withText, ...tei } = request.body;
     const reranker = context.models.findReranker(tei.model);
     const texts = plainTextsOf('texts', given, context.options.maxBatch);

@@ -188,8 +188,8 @@ class Pass {
         const size_t panel = part / cuts, cut = part % cuts, row = rows * cut / cuts;
         layer.multiply(layer.shape, layer.data, from_row(operand, layer.shape, row),
                        rows * (cut + 1) / cuts - row, panel * kernels::kPanelColumns, kernels::kPanelColumns,
-                       {static_cast<std::byte*>(result.data) + row * result.stride, result.stride, result.kind,
-                        result.activation});
+                       {static_cast<std::byte*>(result.data) + row * result.stride, result.stride,
+                        result.kind, result.activation});
       }
     });
   }
@@ -204,8 +204,7 @@ class Pass {
   static Operand from_row(const Operand& operand, const kernels::LinearShape& shape, size_t row) {
     Operand rest = operand;
     rest.data = static_cast<std::byte*>(operand.data) + row * operand.stride;
-    if (operand.quantization != nullptr)
-      rest.quantization += row * kernels::groups_of(shape.in, shape.group);
+    if (operand.quantization != nullptr) rest.quantization += row * kernels::groups_of(shape.in, shape.group);
     return rest;
   }
 

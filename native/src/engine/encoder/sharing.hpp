@@ -7,8 +7,8 @@ namespace gteway {
 
 class PackedEncoder;
 
-// Where columns alone would not be parts enough for all threads, products of so many rows are cut between rows,
-// too.
+// Where columns alone would not be parts enough for all threads, products of so many rows are cut between
+// rows, too.
 constexpr size_t kLeastRowsCut = 64;
 
 struct Sharing {

@@ -2,8 +2,8 @@
 
 #include <memory>
 
-#include "engine/encoder/random_encoder.hpp"
 #include "engine/encoder/packed_encoder.hpp"
+#include "engine/encoder/random_encoder.hpp"
 #include "test.hpp"
 
 using namespace gteway;
