@@ -13,6 +13,7 @@ npm run bench -- quality [options]       how well gteway-mini finds things, besi
 npm run bench -- load|fairness|concurrency|soak [options]   a server under load
 npm run bench -- http [options]          what HTTP costs: gteway serve beside the library and an empty server
 npm run bench -- sharing [options]       one text on more threads than there are processors
+npm run bench -- families [options]      models of each family at their real shapes, beside others
 npm run bench -- --compare COMMIT [case …] [options]        this checkout beside another commit, in turns
 
 cases (default: ${cases
@@ -50,6 +51,13 @@ if (first === 'tokenizer') {
 } else if (first === 'sharing') {
   const { runSharing } = await import('./sharing/run.mjs');
   await runSharing(process.argv.slice(3));
+} else if (first === 'families') {
+  installDependencies();
+  const { runFamilies } = await import('./families/run.mjs');
+  await runFamilies(process.argv.slice(3)).catch((/** @type {Error} */ error) => {
+    console.error(error.message);
+    process.exitCode = 2;
+  });
 } else if (first !== undefined && ['load', 'fairness', 'concurrency', 'soak'].includes(first)) {
   installDependencies();
   const { runServing } = await import('./serving/run.mjs');
