@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <exception>
 
 #include "test.hpp"
@@ -19,6 +20,7 @@ void fail(const char* file, int line, const std::string& message) {
 
 static int run(const Case& test) {
   failures_in_this_test = 0;
+  const auto began = std::chrono::steady_clock::now();
   try {
     test.body();
   } catch (const Skipped& skipped) {
@@ -27,7 +29,12 @@ static int run(const Case& test) {
   } catch (const std::exception& error) {
     fail("unexpected exception", 0, error.what());
   }
-  std::cout << (failures_in_this_test == 0 ? "ok   " : "FAIL ") << test.name << std::endl;
+  std::cout << (failures_in_this_test == 0 ? "ok   " : "FAIL ") << test.name;
+  // What makes a run long is seen in its output.
+  const auto took =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - began);
+  if (took.count() >= 1000) std::cout << " (" << took.count() << " ms)";
+  std::cout << std::endl;
   return failures_in_this_test == 0 ? 0 : 1;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 #include <string_view>
 
@@ -13,7 +14,9 @@ class TemporaryFile {
  public:
   TemporaryFile(const std::string& ending, std::string_view content) {
     static int count = 0;
-    const auto unique = std::to_string(reinterpret_cast<uintptr_t>(this)) + "-" + std::to_string(++count);
+    // Tests run beside each other, in processes whose addresses may be the same.
+    static const auto process = std::to_string(std::random_device{}());
+    const auto unique = process + "-" + std::to_string(++count);
     path_ = std::filesystem::temp_directory_path() / ("gteway-test-" + unique + ending);
     std::ofstream(path_, std::ios::binary)
         .write(content.data(), static_cast<std::streamsize>(content.size()));

@@ -1,6 +1,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -19,7 +20,7 @@ class ExternalModel {
  public:
   explicit ExternalModel(const std::string& location = "weights/model.onnx_data") {
     directory_ = std::filesystem::temp_directory_path() /
-                 ("gteway-external-" + std::to_string(reinterpret_cast<uintptr_t>(this)));
+                 ("gteway-external-" + std::to_string(std::random_device{}()));
     std::filesystem::create_directories(directory_ / "weights");
     test::BertGraph bert;
     std::string data = "begin";
