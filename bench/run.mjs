@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The benchmark suite.   npm run bench -- [case …] [options]   or   npm run bench -- tokenizer|quality [options]
+// The benchmark suite.   npm run bench -- [case …] [options]   or   npm run bench -- tokenizer|search|quality [options]
 import { existsSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -8,6 +8,7 @@ import { installDependencies } from './dependencies.mjs';
 
 const usage = `npm run bench -- [case …] [options]      how fast gteway embeds, beside others
 npm run bench -- tokenizer [options]     how fast it tokenises, beside others
+npm run bench -- search [options]        how fast it finds the nearest vectors, beside a loop and an index
 npm run bench -- quality [options]       how well gteway-mini finds things, beside BM25 and others
 npm run bench -- load|fairness|concurrency|soak [options]   a server under load
 npm run bench -- --compare COMMIT [case …] [options]        this checkout beside another commit, in turns
@@ -33,6 +34,10 @@ const first = process.argv[2];
 if (first === 'tokenizer') {
   installDependencies();
   await runTokenizerBench(process.argv.slice(3));
+} else if (first === 'search') {
+  // It reads its arguments as a script of its own would.
+  process.argv.splice(2, 1);
+  await import('./search/run.mjs');
 } else if (first === 'quality') {
   installDependencies();
   const { runQuality } = await import('./quality/run.mjs');

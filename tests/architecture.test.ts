@@ -231,7 +231,7 @@ const mayImport: Record<string, readonly string[]> = {
     ...['reranker.ts', 'session.ts'],
   ],
   adapters: ['arguments', 'embedding', 'engines', 'reranking', 'vectors', 'reranker.ts', 'session.ts'],
-  sync: ['arguments', 'vectors', 'session.ts'],
+  sync: ['arguments', 'documents', 'vectors', 'session.ts'],
   cli: [
     ...['arguments', 'documents', 'embedding', 'engines', 'models', 'native', 'reranking', 'search', 'server'],
     ...['sync', 'tokenizer', 'vectors'],

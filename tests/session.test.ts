@@ -238,13 +238,17 @@ describe('session.info', () => {
   test('tells what runs', () => {
     const { model: name, fallbacks, ...rest } = session.info;
     const planned = planEngines({ engine: 'auto', dtype: 'auto', device: 'cpu' }).find((step) => 'engine' in step);
+    if (planned === undefined) throw new Error('a plan without an engine');
+    const { engine, device, dtype } = planned;
     expect(name).toBe(model);
     expect(rest).toMatchObject({
       dimensions,
       maxTokens: 512,
       pooling: 'mean',
-      device: 'cpu',
-      ...planned,
+      engine,
+      device,
+      dtype,
+      cosine: engine === 'encoder' ? (expect.any(Number) as number) : null,
     });
     expect(fallbacks[0]?.wanted).toBe('cuda');
   });

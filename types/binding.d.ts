@@ -288,6 +288,10 @@ export interface NativeSessionOptions {
   readonly threads: number;
   /** 0: the engine's own choice. */
   readonly maxBatchTokens: number;
+  /** How the model's vectors are made, for what the encoder's cosine is measured on. */
+  readonly pooling: 'mean' | 'cls';
+  /** The encoder on a CPU: loading fails with ERR_INFERENCE_FAILED where the cosine that is measured is below. */
+  readonly leastCosine: number;
   /** Texts in flight. A call that finds nothing in flight is admitted whatever its size. */
   readonly maxQueue: number;
   /**
@@ -369,6 +373,8 @@ export interface NativeLoaded {
   /** Logits of a classification head; 0 where there is none. */
   readonly labels: number;
   readonly maxBatchTokens: number;
+  /** The least of some texts' vectors to those in fp32; null where none was measured. */
+  readonly cosine: number | null;
   readonly fallbacks: readonly { readonly wanted: string; readonly reason: string }[];
 }
 

@@ -3,8 +3,8 @@
  *
  * The text becomes pieces (sentences, lines, headings: see the splitters), the tokens of all of them are counted, and
  * chunks are filled with them in order. A chunk ends at the best boundary among those that leave it at least half full,
- * the last one of equals. What it has is then counted again, as one text: with some tokenizers the tokens of pieces do
- * not add up.
+ * the last one of equals. What it has is then counted again, as one text, unless the tokens of its pieces are known to
+ * add up: with some tokenizers they do not.
  */
 import type { Chunk, ChunkOptions } from './chunk-options.js';
 import { finerPieces, spansOf, type TokenCounter, unspacedEnds, wordEnds } from './finer-pieces.js';
@@ -77,6 +77,13 @@ function* fitting(text: string, pieces: Pieces, room: number, counter: TokenCoun
   return fit;
 }
 
+/** What a chunk repeats of the one before it, and whether its tokens add up with those of what follows. */
+interface Repeated {
+  readonly start: number;
+  readonly tokens: number;
+  readonly addsUp: boolean;
+}
+
 /** Chunks of pieces that all fit. */
 class Filling {
   readonly #text: string;
@@ -101,11 +108,14 @@ class Filling {
     let section = -1;
     let yielded = 0;
     /** The next piece that is in no chunk, where the chunk begins, and the tokens of what it repeats. */
-    let [first, start, carried] = [0, 0, 0];
+    let first = 0;
+    let { start, tokens: carried, addsUp }: Repeated = { start: 0, tokens: 0, addsUp: true };
     while (first < this.#pieces.count) {
-      if (carried + (this.#pieces.tokens[first] ?? 0) > this.#room) [start, carried] = [this.#pieces.start(first), 0];
+      if (carried + (this.#pieces.tokens[first] ?? 0) > this.#room)
+        [start, carried, addsUp] = [this.#pieces.start(first), 0, true];
       let end = this.#end(first, carried);
-      let tokens = this.#count(start, end);
+      const sum = addsUp ? this.#sum(first, end, start) : undefined;
+      let tokens = sum === undefined ? this.#count(start, end) : carried + sum;
       while (tokens > this.#room) {
         // Shorter, and at last the one new piece alone, which is known to fit.
         if (end - first > 1) end--;
@@ -121,7 +131,11 @@ class Filling {
         tokens: tokens + this.#counter.specialTokens,
         ...(sections === undefined ? {} : { headings: sections[section]?.headings ?? [] }),
       });
-      [start, carried] = this.#overlap === 0 ? [until, 0] : this.#repeated(start, end);
+      ({
+        start,
+        tokens: carried,
+        addsUp,
+      } = this.#overlap === 0 ? { start: until, tokens: 0, addsUp: true } : this.#repeated(start, end));
       first = end;
       if (until - yielded >= stepUnits) {
         yielded = until;
@@ -133,6 +147,23 @@ class Filling {
 
   #count(start: number, end: number): number {
     return this.#counter.countSpans(this.#text, [start, this.#pieces.start(end)])[0] ?? 0;
+  }
+
+  /** Whether the tokens on both sides are those of the text: all tokenizers that part at spaces do so behind these. */
+  #partsAt(place: number): boolean {
+    const unit = this.#text.charCodeAt(place - 1);
+    return this.#counter.partsAtSpaces && (unit === 0x20 || unit === 10);
+  }
+
+  /** The tokens of pieces in a chunk that begins at `start`; undefined where that is not the sum of theirs. */
+  #sum(first: number, end: number, start: number): number | undefined {
+    let sum = 0;
+    for (let i = first; i < end; i++) {
+      const place = this.#pieces.start(i);
+      if (place > start && !this.#partsAt(place)) return undefined;
+      sum += this.#pieces.tokens[i] ?? 0;
+    }
+    return sum;
   }
 
   /** Behind the last piece of a chunk that begins with `carried` tokens and goes on with piece `first`. */
@@ -151,19 +182,22 @@ class Filling {
     return best;
   }
 
-  /** Where the chunk begins that follows one from `start` to piece `end`, and the tokens of what it repeats. */
-  #repeated(start: number, end: number): [start: number, tokens: number] {
+  /** Of the chunk that follows one from `start` to piece `end`. */
+  #repeated(start: number, end: number): Repeated {
     const { tokens } = this.#pieces;
     const until = this.#pieces.start(end);
     let [piece, sum] = [end, 0];
     // More than `start`: a chunk that begins where the one before it did would be the same again, and longer.
     while (this.#pieces.start(piece - 1) > start && sum + (tokens[piece - 1] ?? 0) <= this.#overlap)
       sum += tokens[--piece] ?? 0;
-    if (sum > 0 || piece === 0) return [this.#pieces.start(piece), sum];
+    if (sum > 0 || piece === 0) {
+      const from = this.#pieces.start(piece);
+      return { start: from, tokens: sum, addsUp: this.#sum(piece, end, from) !== undefined };
+    }
     return this.#lastWords(Math.max(start, this.#pieces.start(end - 1)), until);
   }
 
-  #lastWords(start: number, end: number): [start: number, tokens: number] {
+  #lastWords(start: number, end: number): Repeated {
     let ends = wordEnds(this.#text, start, end);
     if (ends.length === 1) {
       const { ends: graphemes, words } = unspacedEnds(this.#text, start, end);
@@ -172,6 +206,6 @@ class Filling {
     const counts = this.#counter.countSpans(this.#text, spansOf(start, ends));
     let [word, sum] = [ends.length, 0];
     while (word > 1 && sum + (counts[word - 1] ?? 0) <= this.#overlap) sum += counts[--word] ?? 0;
-    return [ends[word - 1] ?? end, sum];
+    return { start: ends[word - 1] ?? end, tokens: sum, addsUp: ends.slice(word, -1).every((at) => this.#partsAt(at)) };
   }
 }

@@ -6,6 +6,8 @@ import { strength } from './pieces.js';
 export interface TokenCounter {
   /** How many special tokens stand around a text. */
   readonly specialTokens: number;
+  /** Whether a text that is cut behind a space or a line end has the tokens of its two halves. */
+  readonly partsAtSpaces: boolean;
   /**
    * Tokens of text.slice(spans[2 * i], spans[2 * i + 1]), each by itself, without special tokens. Spans come in the order
    * of their beginnings.

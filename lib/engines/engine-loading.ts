@@ -85,7 +85,7 @@ function reasonToGoOn({ engine, dtype }: EngineAttempt, error: GtewayError): Fal
     const isAboutCuda = code === 'ERR_DEVICE_UNAVAILABLE' || code === 'ERR_RUNTIME_UNAVAILABLE';
     return isAboutCuda ? { wanted: 'cuda', reason: message } : undefined;
   }
-  // Its vectors in this dtype are not exact enough; wider ones may be.
+  // Its vectors in this dtype are not near enough to those in fp32; those of a wider one may be.
   if (code === 'ERR_INFERENCE_FAILED') return { wanted: dtype, reason: message };
   const isAnotherModel = code === 'ERR_MODEL_UNSUPPORTED' || code === 'ERR_MODEL_INVALID';
   return isAnotherModel || lacksWeights(error) ? { wanted: 'encoder', reason: message } : undefined;
@@ -126,7 +126,7 @@ function withReason(error: GtewayError, refused: GtewayError | undefined): Gtewa
 
 async function attempt(
   model: string,
-  { engine, device, dtype }: EngineAttempt,
+  { engine, device, dtype, leastCosine = 0 }: EngineAttempt,
   options: FilledSessionOptions,
   purpose: Purpose,
   signal: AbortSignal,
@@ -148,6 +148,8 @@ async function attempt(
     gpuMemoryLimit,
     threads,
     maxBatchTokens,
+    pooling: files.pooling,
+    leastCosine,
     maxQueue,
     maxQueueBytes,
     cacheBytes,
@@ -237,6 +239,7 @@ function describe(
     device: loaded.device,
     engine: loaded.engine,
     dtype: loaded.dtype,
+    cosine: loaded.cosine,
     isa: loaded.isa,
     threads,
     maxBatchTokens: loaded.maxBatchTokens,

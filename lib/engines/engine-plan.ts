@@ -16,6 +16,8 @@ export interface EngineAttempt {
   readonly device: 'cpu' | 'cuda';
   /** What the encoder computes in; for ONNX Runtime, which file is taken. */
   readonly dtype: Dtype;
+  /** What the encoder's vectors must keep to fp32, as it is measured when it is loaded; absent: whatever it is. */
+  readonly leastCosine?: number;
 }
 
 /** What was wanted and is known not to be had. */
@@ -41,8 +43,14 @@ export type EngineOptions = Pick<FilledSessionOptions, 'engine' | 'device' | 'dt
   readonly modelFile?: string | undefined;
 };
 
-/** The dtypes of the encoder whose vectors keep a cosine of 0.9999 to fp32, fastest first: what `'auto'` means. */
-const exactEnough: readonly Dtype[] = ['bf16', 'fp32'];
+/** What `'auto'` promises of a vector beside that in fp32. */
+const promisedCosine = 0.9999;
+
+/**
+ * What `'auto'` tries, fastest first; whether the promise holds is measured of each model. int8 is not among them: of no
+ * model that was measured does it hold (native/src/kernels/README.md), and every load would pay for the attempt.
+ */
+const automatic: readonly Dtype[] = ['bf16', 'fp32'];
 
 /**
  * Throws ERR_DEVICE_UNAVAILABLE where the encoder was asked for by name, or by a file only it reads, and this machine
@@ -78,9 +86,11 @@ export function planEngines(options: EngineOptions, machine: Machine = thisMachi
 }
 
 function encoderSteps(dtype: 'auto' | Dtype, machine: Machine): EnginePlan {
-  const steps = (dtype === 'auto' ? exactEnough : [dtype]).map((wanted): EngineAttempt | Fallback => {
+  const steps = (dtype === 'auto' ? automatic : [dtype]).map((wanted): EngineAttempt | Fallback => {
     const reason = machine.encoderUnavailable(wanted);
-    return reason === null ? { engine: 'encoder', device: 'cpu', dtype: wanted } : { wanted, reason };
+    if (reason !== null) return { wanted, reason };
+    const attempt = { engine: 'encoder', device: 'cpu', dtype: wanted } as const;
+    return dtype === 'auto' && wanted !== 'fp32' ? { ...attempt, leastCosine: promisedCosine } : attempt;
   });
   if (steps.some((step) => 'engine' in step)) return steps;
   return [{ wanted: 'encoder', reason: steps.map((step) => ('reason' in step ? step.reason : '')).join('; ') }];

@@ -12,6 +12,11 @@ export interface ModelInfo {
   readonly engine: string;
   /** What is computed in. Of ONNX Runtime: the precision of its file. */
   readonly dtype: string;
+  /**
+   * The least cosine of a few fixed texts' vectors to those in fp32, measured when the encoder was loaded; 1 in fp32. Null
+   * where nothing was measured: ONNX Runtime, CUDA devices, scalar kernels.
+   */
+  readonly cosine: number | null;
   /** The instruction set of the encoder's products; beside ONNX Runtime, of gteway's other kernels. */
   readonly isa: string;
   /** Native threads that tokenize and compute. */

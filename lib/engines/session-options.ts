@@ -38,7 +38,9 @@ export interface EmbeddingSessionOptions {
   engine?: EngineName;
   /**
    * What is computed in. `'auto'` is the fastest whose vectors keep a cosine of at least 0.9999 to fp32: of the encoder
-   * bf16 where the processor multiplies it (AVX512_BF16, AMX), otherwise fp32, and fp16 on a GPU. The encoder makes bf16 and int8 weights
+   * bf16 where the processor multiplies it (AVX512_BF16, AMX) and a few texts, measured when the model is loaded, keep
+   * that cosine (`session.info.cosine`), otherwise fp32, and fp16 on a GPU. `'int8'` trades exactness for speed: cosines
+   * of 0.999, and less for a text of a few words. The encoder makes bf16 and int8 weights
    * from those of the model; ONNX Runtime runs the model's fp32, fp16 or int8 file. A dtype that this machine cannot
    * compute in is ONNX Runtime's (int8) or fp32 (bf16), and `session.info.fallbacks` says so.
    * @default 'auto'

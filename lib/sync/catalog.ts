@@ -1,5 +1,6 @@
 /** What the database has: the table, its key, the types of its columns, pgvector. Refuses what cannot be kept in step. */
 import type { SyncConfig, VectorType } from './config.js';
+import { chunkColumns, chunkCountColumn, chunkTextColumn } from './chunk-columns.js';
 import { contentColumns } from './content.js';
 import { parseTableName, quoteTable, type TableName } from './identifiers.js';
 import { SyncError } from './sync-error.js';
@@ -22,6 +23,8 @@ export interface Target {
   readonly config: SyncConfig;
   readonly table: TableName;
   readonly key: readonly KeyColumn[];
+  /** Where vectors are in a table of chunks. */
+  readonly chunks: TableName | undefined;
   /** As SQL writes it, without dimensions: extensions.vector. */
   readonly vectorType: string;
   /** Where pgvector's operator classes are; undefined for real[]. */
@@ -50,19 +53,73 @@ export async function findTarget(db: Queryable, config: SyncConfig, dimensions: 
   });
   if (config.key !== undefined) await requireUnique(db, table, config.key);
   const vector = await findVectorType(db, config.type);
-  const existing = columns.get(config.vector)?.type;
   const wanted = vector.schema === undefined ? vector.sql : `${vector.sql}(${dimensions})`;
-  if (existing !== undefined && existing !== wanted) {
-    throw new SyncError(
-      `column "${config.vector}" of ${quoteTable(table)} is of type ${existing}; the vectors are ${wanted}: ` +
-        'name another column, or drop it',
-    );
-  }
+  const chunks = config.chunks === undefined ? undefined : parseTableName(config.chunks.table);
+  refuseOtherForm(columns, table, config);
+  if (chunks === undefined) requireType(columns, table, { name: config.vector, type: wanted });
+  else await requireChunks(db, chunks, { table, key, vector: { name: config.vector, type: wanted } });
   if (vector.schema !== undefined && config.index !== 'none' && dimensions > (vector.type === 'vector' ? 2000 : 4000)) {
     throw new SyncError(`pgvector indexes no ${vector.type} of ${dimensions} dimensions; set index to 'none'`);
   }
-  return { config, table, key, vectorType: vector.sql, vectorSchema: vector.schema, dimensions };
+  return { config, table, key, chunks, vectorType: vector.sql, vectorSchema: vector.schema, dimensions };
 }
+
+/** Marks of the other form would be taken for true where the vectors are those of an earlier text. */
+function refuseOtherForm(columns: ReadonlyMap<string, Column>, table: TableName, config: SyncConfig): void {
+  const [other, form] =
+    config.chunks === undefined
+      ? [chunkCountColumn(config.vector), 'vectors of chunks']
+      : [config.vector, 'a vector for each row'];
+  if (!columns.has(other)) return;
+  throw new SyncError(
+    `${quoteTable(table)} has a column "${other}" of ${form}: remove it with gteway sync remove --drop-columns, ` +
+      'or choose another name with vector',
+  );
+}
+
+/** A column that is not there yet will be of the type. */
+function requireType(columns: ReadonlyMap<string, Column>, table: TableName, { name, type }: KeyColumn): void {
+  const existing = columns.get(name)?.type;
+  if (existing === undefined || existing === type) return;
+  throw new SyncError(
+    `column "${name}" of ${quoteTable(table)} is of type ${existing}; ${type} is needed: name another one, or drop it`,
+  );
+}
+
+/** A table of chunks that is there already must be one, of this table. */
+async function requireChunks(
+  db: Queryable,
+  chunks: TableName,
+  of: { readonly table: TableName; readonly key: readonly KeyColumn[]; readonly vector: KeyColumn },
+): Promise<void> {
+  const own = [...chunkColumns, chunkTextColumn, of.vector];
+  for (const { name } of of.key) {
+    if (!own.some((column) => column.name === name)) continue;
+    throw new SyncError(`key column "${name}" has the name of a column that tables of chunks have of their own`);
+  }
+  const there = await db.query<{ there: boolean }>('SELECT to_regclass($1) IS NOT NULL AS there', [quoteTable(chunks)]);
+  if (there.rows[0]?.there !== true) return;
+  const columns = await columnsOf(db, chunks);
+  for (const column of [...of.key, ...chunkColumns, of.vector]) {
+    requireColumn(columns, chunks, column.name);
+    requireType(columns, chunks, column);
+  }
+  requireType(columns, chunks, chunkTextColumn);
+  const { rows } = await db.query<{ columns: readonly string[] }>(cascades, [quoteTable(chunks), quoteTable(of.table)]);
+  const wanted = JSON.stringify(of.key.map(({ name }) => name).sort());
+  if (rows.some((key) => JSON.stringify([...key.columns].sort()) === wanted)) return;
+  throw new SyncError(
+    `${quoteTable(chunks)} is there already, and has no foreign key to ${quoteTable(of.table)} that cascades: ` +
+      'name another table for chunks, or drop it',
+  );
+}
+
+/** Columns of foreign keys from $1 to $2 with both cascades. */
+const cascades = `
+  SELECT (SELECT array_agg(a.attname::text) FROM pg_catalog.pg_attribute a
+    WHERE a.attrelid = f.conrelid AND a.attnum = ANY (f.conkey)) AS columns
+  FROM pg_catalog.pg_constraint f
+  WHERE f.contype = 'f' AND f.confdeltype = 'c' AND f.confupdtype = 'c' AND f.conrelid = $1::regclass AND f.confrelid = $2::regclass`;
 
 async function columnsOf(db: Queryable, table: TableName): Promise<ReadonlyMap<string, Column>> {
   const relation = await db.query<{ kind: string; partition: boolean }>(

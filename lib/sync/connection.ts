@@ -13,6 +13,12 @@ const sessionSettings =
   "SET bytea_output = 'hex'; SET search_path = pg_catalog, pg_temp";
 
 /**
+ * A worker that fell silent in a transaction (its machine or the network is gone) holds locks, and nobody could take its
+ * jobs, until the server gives that transaction up: as long as we would wait for the server.
+ */
+const idleTimeout = (milliseconds: number): string => `SET idle_in_transaction_session_timeout = ${milliseconds}`;
+
+/**
  * A user's transaction that waits for a row of ours, while we wait for one of theirs, must not be the one that is given
  * up: PostgreSQL looks for such circles after deadlock_timeout, and we stop waiting before that.
  */
@@ -36,7 +42,9 @@ export interface ConnectionOptions {
   readonly patience?: number;
 }
 
-function clientConfig({ url, patience = 60_000 }: ConnectionOptions): ClientConfig {
+const usualPatience = 60_000;
+
+function clientConfig({ url, patience = usualPatience }: ConnectionOptions): ClientConfig {
   return {
     ...(url === undefined ? {} : { connectionString: url }),
     application_name: 'gteway sync',
@@ -50,6 +58,7 @@ export async function openPool(options: ConnectionOptions, max: number): Promise
   const pg = await driver();
   const prepare = async (client: ClientBase): Promise<void> => {
     await client.query(sessionSettings);
+    await client.query(idleTimeout(options.patience ?? usualPatience));
     await client.query(lockTimeout);
   };
   const config: PoolConfig = {

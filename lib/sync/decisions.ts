@@ -28,7 +28,7 @@ export function sortJobs(jobs: readonly Job[], sources: readonly Source[]): Sort
   for (const { id, row } of sources) {
     const tried = (attempts.get(id) ?? 1) - 1;
     if (row === undefined || row.isCurrent) outcomes.push({ kind: 'settled', id });
-    else if (row.text === '') outcomes.push({ kind: 'write', id, hash: row.hash, vector: undefined });
+    else if (row.text === '') outcomes.push({ kind: 'write', id, hash: row.hash, made: undefined });
     else if (tried >= mostAttempts) {
       const reason = `given up: ${tried} workers took it, and none came back with a vector or a reason`;
       outcomes.push({ kind: 'fail', id, hash: row.hash, reason });

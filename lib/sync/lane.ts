@@ -3,11 +3,11 @@
  * given, and a lane that dies between any two of its steps has lost nothing: its jobs come back when their lease ends.
  */
 import { BatchSize, outcomeOfError, sortJobs, type ToEmbed } from './decisions.js';
-import type { Claim, FinishCounts, Outcome, Store } from './store.js';
+import type { Claim, FinishCounts, Made, Outcome, Store } from './store.js';
 
-/** A vector or the error for each text, and how many tokens there were. */
+/** What was made of each text or its error, and how many tokens there were. */
 export interface Embedded {
-  readonly results: readonly (Float32Array | Error)[];
+  readonly results: readonly (Made | Error)[];
   readonly tokens: number;
 }
 
@@ -41,26 +41,26 @@ export async function workOnBatch({
   held.add(claim);
   try {
     const { embed: texts, outcomes } = sortJobs(claim.jobs, await store.read(claim));
-    const made = isStopping() ? giveBack(texts) : await embedAll(claim, texts, embed, size);
-    const all = [...outcomes, ...made.outcomes];
+    const ends = isStopping() ? giveBack(texts) : await embedAll(claim, texts, embed, size);
+    const all = [...outcomes, ...ends.outcomes];
     const counts = await store.finish(claim, all);
     const failures = all.flatMap((outcome) => (outcome.kind === 'fail' ? [outcome] : []));
-    return { ...counts, tokens: made.tokens, failures };
+    return { ...counts, tokens: ends.tokens, failures };
   } finally {
     held.delete(claim);
   }
 }
 
-interface Made {
+interface Ends {
   readonly outcomes: readonly Outcome[];
   readonly tokens: number;
 }
 
-function giveBack(texts: readonly ToEmbed[]): Made {
+function giveBack(texts: readonly ToEmbed[]): Ends {
   return { outcomes: texts.map(({ id }) => ({ kind: 'release', id, delay: 0, undo: true })), tokens: 0 };
 }
 
-async function embedAll(claim: Claim, texts: readonly ToEmbed[], embed: Embed, size: BatchSize): Promise<Made> {
+async function embedAll(claim: Claim, texts: readonly ToEmbed[], embed: Embed, size: BatchSize): Promise<Ends> {
   if (texts.length === 0) return { outcomes: [], tokens: 0 };
   const jobs = new Map(claim.jobs.map((job) => [job.id, job]));
   const failed = ({ id, hash }: ToEmbed, error: unknown): Outcome =>
@@ -77,9 +77,9 @@ async function embedAll(claim: Claim, texts: readonly ToEmbed[], embed: Embed, s
     embedded.tokens,
   );
   const outcomes = texts.map((text, i): Outcome => {
-    const result = embedded.results[i];
-    if (!(result instanceof Float32Array)) return failed(text, result);
-    return { kind: 'write', id: text.id, hash: text.hash, vector: result };
+    const made = embedded.results[i];
+    if (made === undefined || made instanceof Error) return failed(text, made);
+    return { kind: 'write', id: text.id, hash: text.hash, made };
   });
   return { outcomes, tokens: embedded.tokens };
 }

@@ -7,14 +7,18 @@
  * than a statement, and none is given up for a worker's sake.
  */
 import type { Target } from './catalog.js';
+import { type WriteChunksSql, writeChunksSql } from './chunks-sql.js';
 import { contentOf, isCurrent, priorities, sqlNames } from './schema-sql.js';
 
 export interface QueueSql {
   readonly claim: string;
   readonly read: string;
   readonly extend: string;
+  readonly held: string;
   readonly hold: string;
   readonly lockRows: string;
+  /** Where vectors are chunks': for these, before `write`. */
+  readonly chunks: WriteChunksSql | undefined;
   readonly write: string;
   readonly settle: string;
   readonly end: string;
@@ -49,16 +53,18 @@ FROM ${queue} q JOIN ${registry} s ON s.name = $3
 LEFT JOIN (${table} t CROSS JOIN ${contentOf(target, 't', 'c')}) ON ${names.sameKey('t', 'q')}
 WHERE q.id = ANY ($1::bigint[]) AND q.token = $2`,
     extend: `UPDATE ${queue} SET due = now() + $3 * interval '1 second' WHERE id = ANY ($1::bigint[]) AND token = $2`,
-    // Which jobs are still ours. One that is locked belongs to a transaction that changes its row.
+    held: `SELECT id::text FROM ${queue} WHERE id = ANY ($1::bigint[]) AND token = $2`,
+    // Which of those can be locked. One that is locked belongs to a transaction that changes its row.
     hold: `SELECT id::text FROM ${queue} WHERE id = ANY ($1::bigint[]) AND token = $2 ORDER BY id FOR UPDATE SKIP LOCKED`,
     // The guard: rows whose text is still what a vector or failure is about, and which need one. Locked, so that it stays so.
     lockRows: `SELECT q.id::text FROM unnest($1::bigint[], $2::text[]) v (id, hash)
 JOIN ${queue} q ON q.id = v.id JOIN ${registry} s ON s.name = $3
 JOIN ${table} t ON ${names.sameKey('t', 'q')} CROSS JOIN ${contentOf(target, 't', 'c')}
 WHERE c.hash = decode(v.hash, 'hex') AND NOT (${current}) FOR NO KEY UPDATE OF t SKIP LOCKED`,
-    // $1 ids, $2 hashes, $3 vectors as text, $4 version
-    write: `UPDATE ${table} t SET ${names.vector} = v.vector::${vectorType}, ${names.hash} = decode(v.hash, 'hex'), ${names.model} = $4
-FROM unnest($1::bigint[], $2::text[], $3::text[]) v (id, hash, vector) JOIN ${queue} q ON q.id = v.id
+    chunks: writeChunksSql(target, queue, (row, job) => names.sameKey(row, job)),
+    // $1 ids, $2 hashes, $3 vectors, or numbers of chunks, as text, $4 version
+    write: `UPDATE ${table} t SET ${names.chunks === undefined ? `${names.vector} = v.made::${vectorType}` : `${names.chunks.count} = v.made::bigint`}, ${names.hash} = decode(v.hash, 'hex'), ${names.model} = $4
+FROM unnest($1::bigint[], $2::text[], $3::text[]) v (id, hash, made) JOIN ${queue} q ON q.id = v.id
 WHERE ${names.sameKey('t', 'q')}`,
     // Jobs without work, if that is still so: whoever changes the row from now on waits for the job, and makes a new one.
     settle: `DELETE FROM ${queue} q USING ${registry} s

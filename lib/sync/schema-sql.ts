@@ -1,12 +1,14 @@
 /**
  * The SQL that `gteway sync init` prints or applies, and `remove` undoes. In the user's table: the columns for the vector,
- * for the hash of the text it was made of and for the model; triggers. Everything else lies in one schema.
+ * for the hash of the text it was made of and for the model; triggers. Everything else lies in one schema, but for a table
+ * of chunks, if there is one, which is the user's as the columns are.
  *
  * The triggers run once per statement, over the rows it changed: a row whose hash is not that of its text is put into the
  * queue, where it stands once; a failure ends with the text that it was about, also where that
  * went back to what the vector was made of: whether its model is the wanted one, a worker sees. Nobody needs rights on the queue to change the table: the functions run as their owner.
  */
 import type { KeyColumn, Target } from './catalog.js';
+import { type ChunkNames, chunkNames, installChunksSql } from './chunks-sql.js';
 import { contentSql, hashSql } from './content.js';
 import { quoteName, quoteTable, quoteText } from './identifiers.js';
 
@@ -27,12 +29,15 @@ export interface SqlNames {
   readonly vector: string;
   readonly hash: string;
   readonly model: string;
+  /** Where vectors are in a table of chunks, and not in the column. */
+  readonly chunks: ChunkNames | undefined;
   readonly keyColumns: string;
   /** `t.id = q.key_1 AND …` */
   sameKey(row: string, job: string): string;
 }
 
-export function sqlNames({ config, table, key }: Pick<Target, 'config' | 'table' | 'key'>): SqlNames {
+export function sqlNames(target: Pick<Target, 'config' | 'table' | 'chunks' | 'key'>): SqlNames {
+  const { config, table, key } = target;
   const own = (name: string): string => quoteTable({ schema: config.schema, name });
   return {
     table: quoteTable(table),
@@ -42,13 +47,17 @@ export function sqlNames({ config, table, key }: Pick<Target, 'config' | 'table'
     vector: quoteName(config.vector),
     hash: quoteName(`${config.vector}_hash`),
     model: quoteName(`${config.vector}_model`),
+    chunks: chunkNames(target),
     keyColumns: key.map((_, i) => keyName(i)).join(', '),
     sameKey: (row, job) => key.map(({ name }, i) => `${row}.${quoteName(name)} = ${job}.${keyName(i)}`).join(' AND '),
   };
 }
 
-/** Whether the row `r` has the vector of the text that `c` has content and hash of; an empty text has none. */
-export function madeOf({ hash, vector }: SqlNames, r: string, c: string): string {
+/** Whether the row `r` has the vector, or vectors, of the text that `c` has content and hash of; an empty text has none. */
+export function madeOf({ hash, vector, chunks }: SqlNames, r: string, c: string): string {
+  if (chunks !== undefined) {
+    return `${r}.${hash} IS NOT DISTINCT FROM ${c}.hash AND ${r}.${chunks.count} IS NOT DISTINCT FROM ${chunks.counted(r)}`;
+  }
   return `${r}.${hash} IS NOT DISTINCT FROM ${c}.hash AND (${r}.${vector} IS NOT NULL OR ${c}.content = '')`;
 }
 
@@ -136,9 +145,10 @@ export function installSql(target: Target): readonly string[] {
   rows_per_second real NOT NULL DEFAULT 0
 )`,
     `ALTER TABLE ${names.table}
-  ADD COLUMN IF NOT EXISTS ${names.vector} ${columnType},
+  ADD COLUMN IF NOT EXISTS ${names.chunks === undefined ? `${names.vector} ${columnType}` : `${names.chunks.count} bigint`},
   ADD COLUMN IF NOT EXISTS ${names.hash} bytea,
   ADD COLUMN IF NOT EXISTS ${names.model} text`,
+    ...installChunksSql(target, names.table, columnType),
     `CREATE TABLE IF NOT EXISTS ${names.queue} (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
   ${key.map(({ type }, i) => `${keyName(i)} ${type} NOT NULL`).join(',\n  ')},
@@ -199,28 +209,30 @@ const triggers = [
   { event: 'truncate', clause: 'TRUNCATE ON {table}', call: 'emptied' },
 ] as const;
 
-function indexSql({ config, vectorType, vectorSchema, table }: Target, names: SqlNames): string[] {
+function indexSql({ config, vectorType, vectorSchema, table, chunks }: Target, names: SqlNames): string[] {
   if (vectorSchema === undefined || config.index === 'none') return [];
   const classes = `${quoteName(vectorSchema)}.${vectorType.endsWith('halfvec') ? 'halfvec' : 'vector'}_cosine_ops`;
   const name = quoteName(`gteway_sync_${config.name}_hnsw`);
   return [
     `DO ${body(`BEGIN
-  IF to_regclass(${quoteText(`${quoteName(table.schema)}.${name}`)}) IS NULL THEN
-    CREATE INDEX ${name} ON ${names.table} USING hnsw (${names.vector} ${classes});
+  IF to_regclass(${quoteText(`${quoteName((chunks ?? table).schema)}.${name}`)}) IS NULL THEN
+    CREATE INDEX ${name} ON ${names.chunks?.table ?? names.table} USING hnsw (${names.vector} ${classes});
   END IF;
 END`)}`,
   ];
 }
 
 /**
- * Takes everything away that `installSql` made. The columns hold what was computed: they go only with `dropColumns`. The
+ * Takes everything away that `installSql` made. The columns, and chunks, hold what was computed: they go only with `dropColumns`. The
  * schema goes with its last synchronisation.
  */
 export function removeSql(target: Target, { dropColumns = false } = {}): readonly string[] {
   const { config } = target;
   const names = sqlNames(target);
   const schema = quoteName(config.schema);
-  const columns = [names.vector, names.hash, names.model].map((column) => `DROP COLUMN IF EXISTS ${column}`);
+  const columns = [names.chunks?.count ?? names.vector, names.hash, names.model].map(
+    (column) => `DROP COLUMN IF EXISTS ${column}`,
+  );
   return [
     ...triggers.map(
       ({ event }) => `DROP TRIGGER IF EXISTS ${quoteName(`gteway_sync_${config.name}_${event}`)} ON ${names.table}`,
@@ -229,6 +241,7 @@ export function removeSql(target: Target, { dropColumns = false } = {}): readonl
       (name) => `DROP FUNCTION IF EXISTS ${schema}.${quoteName(`${config.name}_${name}`)}()`,
     ),
     `DROP TABLE IF EXISTS ${names.queue}`,
+    ...(dropColumns && names.chunks !== undefined ? [`DROP TABLE IF EXISTS ${names.chunks.table}`] : []),
     ...(dropColumns ? [`ALTER TABLE ${names.table} ${columns.join(', ')}`] : []),
     `DELETE FROM ${names.registry} WHERE name = ${quoteText(config.name)}`,
     `DELETE FROM ${names.workers} WHERE sync = ${quoteText(config.name)}`,

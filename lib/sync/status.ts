@@ -5,6 +5,8 @@ import { sqlNames } from './schema-sql.js';
 export interface SyncStatus {
   readonly name: string;
   readonly table: string;
+  /** Where vectors are chunks'. */
+  readonly chunks: string | undefined;
   readonly version: string;
   readonly pending: number;
   readonly running: number;
@@ -52,6 +54,7 @@ export async function readStatus(db: Queryable, target: Target): Promise<SyncSta
   return {
     name,
     table: names.table,
+    chunks: names.chunks?.table,
     version: registry.rows[0]?.version ?? target.config.modelVersion,
     pending,
     running,

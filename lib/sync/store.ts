@@ -26,10 +26,23 @@ export interface Source {
   readonly row: { readonly text: string; readonly hash: string; readonly isCurrent: boolean } | undefined;
 }
 
+/** A part of a row's text, and its vector. */
+export interface ChunkVector {
+  readonly text: string;
+  /** UTF-16 offsets into the row's text. */
+  readonly start: number;
+  readonly end: number;
+  readonly tokens: number;
+  readonly vector: Float32Array;
+}
+
+/** What is made of a text that is not empty: a vector for the column, or the rows of the table of chunks. */
+export type Made = Float32Array | readonly ChunkVector[];
+
 /** What became of a job. */
 export type Outcome =
-  /** `vector`: undefined for a text that is empty. `hash`, here and below: of the text that this is about. */
-  | { readonly kind: 'write'; readonly id: string; readonly hash: string; readonly vector: Float32Array | undefined }
+  /** `made`: undefined for a text that is empty. `hash`, here and below: of the text that this is about. */
+  | { readonly kind: 'write'; readonly id: string; readonly hash: string; readonly made: Made | undefined }
   /** The row is gone, or has its vector: nothing to do, if that is still so. */
   | { readonly kind: 'settled'; readonly id: string }
   | { readonly kind: 'fail'; readonly id: string; readonly hash: string; readonly reason: string }
@@ -56,7 +69,7 @@ export interface Store {
   /** Takes the jobs that are due, oldest first, changes before backfill. Undefined where there are none. */
   claim(limits: ClaimLimits): Promise<Claim | undefined>;
   read(claim: Claim): Promise<readonly Source[]>;
-  /** One transaction: all or nothing. May be repeated when its answer was lost. */
+  /** One or more transactions, each all or nothing. May be repeated when an answer was lost. */
   finish(claim: Claim, outcomes: readonly Outcome[]): Promise<FinishCounts>;
   /** Begins the lease anew. Returns how many jobs are still held. */
   extend(claim: Claim): Promise<number>;

@@ -4,11 +4,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Session } from '../session.js';
 import type { Target } from './catalog.js';
 import { isPassing, type Pool } from './connection.js';
 import { BatchSize } from './decisions.js';
 import { type BatchReport, type Embed, workOnBatch } from './lane.js';
+import { embeddingOf, type SyncSession } from './embedding.js';
 import { PostgresStore } from './postgres-store.js';
 import { readVersion } from './registry.js';
 import { sqlNames } from './schema-sql.js';
@@ -27,9 +27,6 @@ export interface WorkerOptions {
   /** Return when nothing is due, instead of waiting for more. */
   readonly once: boolean;
 }
-
-/** What a worker needs of a session, whatever its model is called. */
-type EmbeddingOnly = Pick<Session, 'embed' | 'info'>;
 
 /** What happens, for those who print or count it. */
 export interface WorkerEvents {
@@ -54,13 +51,13 @@ export class SyncWorker {
   #rows = 0;
   #isAway = false;
 
-  constructor(pool: Pool, target: Target, session: EmbeddingOnly, options: WorkerOptions, events: WorkerEvents = {}) {
+  constructor(pool: Pool, target: Target, session: SyncSession, options: WorkerOptions, events: WorkerEvents = {}) {
     this.#pool = pool;
     this.#target = target;
     this.#options = options;
     this.#events = events;
     this.#store = new PostgresStore(pool, target, options.lease);
-    this.#embed = sessionEmbed(session, target);
+    this.#embed = embeddingOf(session, target);
     this.#size = new BatchSize(options.tokens);
   }
 
@@ -194,17 +191,5 @@ function patient(store: Store, lease: number): Store {
         }
       }
     },
-  };
-}
-
-function sessionEmbed(session: EmbeddingOnly, { config, dimensions }: Target): Embed {
-  return async (texts) => {
-    const embeddings = await session.embed(texts, {
-      truncate: config.truncate,
-      onError: 'continue',
-      ...(dimensions === session.info.dimensions ? {} : { dimensions }),
-    });
-    const results = texts.map((_, i) => embeddings.errors.get(i) ?? embeddings.at(i));
-    return { results, tokens: embeddings.tokens.reduce((sum, count) => sum + count, 0) };
   };
 }

@@ -264,7 +264,12 @@ export class Tokenizer {
     if (typeof text !== 'string') throw new TypeError(`${where}: text must be a string, not ${typeName(text)}`);
     const specialTokens = this.#native.specialTokensAdded;
     const filled = checkChunkOptions(where, options, { maxTokens: this.maxTokens, specialTokens });
-    return chunkSteps(text, filled, { specialTokens, countSpans: (of, spans) => this.#countSpans(of, spans) });
+    const { partsAtSpaces } = this.#native;
+    return chunkSteps(text, filled, {
+      specialTokens,
+      partsAtSpaces,
+      countSpans: (of, spans) => this.#countSpans(of, spans),
+    });
   }
 
   /** Crosses into native code once: the text that the spans lie in, and where they are. */

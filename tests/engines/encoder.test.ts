@@ -112,6 +112,49 @@ describe.each(dtypes)("a text's vector in %s", (dtype) => {
   });
 });
 
+describe("dtype 'auto'", () => {
+  test('is bf16 where the texts measured keep a cosine of 0.9999, and the cosine is told', async (context) => {
+    skipWithout(context, 'bf16');
+    await using session = await Session.load(fixture, { engine: 'encoder' });
+    expect(session.info).toMatchObject({ dtype: 'bf16', fallbacks: [] });
+    expect(session.info.cosine).toBeGreaterThanOrEqual(0.9999);
+    expect(session.info.cosine).toBeLessThan(1);
+  });
+
+  test('is fp32 for weights that bf16 is too coarse for, and the reason is told', async (context) => {
+    skipWithout(context, 'bf16');
+    const directory = await mkdtemp(join(tmpdir(), 'gteway-'));
+    try {
+      await cp(fixture, directory, { recursive: true });
+      await rm(join(directory, 'onnx'), { recursive: true });
+      await scaleTensors(join(directory, 'model.safetensors'), /\.self\.(query|key)\.weight$/, 4);
+      await using session = await Session.load(directory, { device: 'cpu' });
+      expect(session.info).toMatchObject({ engine: 'encoder', dtype: 'fp32', cosine: 1 });
+      expect(session.info.fallbacks).toEqual([
+        { wanted: 'bf16', reason: expect.stringContaining('and 0.999900 is what is asked for') as string },
+      ]);
+      // Whoever asks for it by name gets it, and is told what it costs.
+      await using named = await Session.load(directory, { device: 'cpu', dtype: 'bf16' });
+      expect(named.info).toMatchObject({ dtype: 'bf16', fallbacks: [] });
+      expect(named.info.cosine).toBeLessThan(0.9999);
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+});
+
+/** Multiplies every value of the float32 tensors with such names. */
+async function scaleTensors(path: string, names: RegExp, factor: number): Promise<void> {
+  const bytes = await readFile(path);
+  const start = 8 + Number(bytes.readBigUInt64LE());
+  const header = JSON.parse(bytes.toString('utf8', 8, start)) as Record<string, { data_offsets?: [number, number] }>;
+  for (const [name, { data_offsets: [from, to] = [0, 0] }] of Object.entries(header)) {
+    if (!names.test(name)) continue;
+    for (let at = start + from; at < start + to; at += 4) bytes.writeFloatLE(bytes.readFloatLE(at) * factor, at);
+  }
+  await writeFile(path, bytes);
+}
+
 describe('ONNX Runtime', () => {
   test('is neither opened nor needed', async (context) => {
     skipWithout(context, 'fp32');

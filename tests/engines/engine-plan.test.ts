@@ -53,6 +53,16 @@ describe('planEngines', () => {
     expect(plan(machine, options)).toEqual(expected);
   });
 
+  test("only 'auto' asks for a cosine, and of fp32 nobody does", () => {
+    const cosines = (dtype: 'auto' | 'bf16' | 'int8'): (number | undefined)[] =>
+      planEngines({ engine: 'encoder', device: 'cpu', dtype }, { ...machines.all, cudaAbsent: () => 'no device' }).map(
+        (step) => ('engine' in step ? step.leastCosine : NaN),
+      );
+    expect(cosines('auto')).toEqual([0.9999, undefined]);
+    expect(cosines('bf16')).toEqual([undefined]);
+    expect(cosines('int8')).toEqual([undefined]);
+  });
+
   test.each([
     [{ device: 'auto' }, false, ['not cuda', 'encoder/bf16', 'encoder/fp32', 'ort/fp32']],
     [{ device: 'auto' }, true, ['ort:cuda/fp32', 'encoder/bf16', 'encoder/fp32', 'ort/fp32']],

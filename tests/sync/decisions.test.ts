@@ -28,7 +28,7 @@ test('rows that are gone or current need nothing, empty texts no embedding, and 
   expect(outcomes).toEqual([
     { kind: 'settled', id: 'gone' },
     { kind: 'settled', id: 'current' },
-    { kind: 'write', id: 'empty', hash: 'hash of ', vector: undefined },
+    { kind: 'write', id: 'empty', hash: 'hash of ', made: undefined },
     {
       kind: 'fail',
       id: 'worn',

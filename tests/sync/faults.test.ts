@@ -6,17 +6,21 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-import { GtewayError, type Session } from '../../lib/index.js';
+import { GtewayError } from '../../lib/index.js';
+import type { SyncOptions } from '../../lib/sync/config.js';
 import { openPool } from '../../lib/sync/connection.js';
 import { BatchSize, mostAttempts } from '../../lib/sync/decisions.js';
+import { embeddingOf, type SyncSession } from '../../lib/sync/embedding.js';
 import { type BatchReport, workOnBatch } from '../../lib/sync/lane.js';
 import { PostgresStore } from '../../lib/sync/postgres-store.js';
 import { readFailures, readStatus } from '../../lib/sync/status.js';
 import { SyncWorker } from '../../lib/sync/worker.js';
+import { Embeddings } from '../../lib/vectors/embeddings.js';
 import { buildLibrary } from '../built-library.js';
 import { cliEnvironment, main } from '../cli/run-cli.js';
 import { Cluster, clusterPatience, findPostgres } from './postgres.js';
 import {
+  chunked,
   closeSharedSession,
   createTable,
   drain,
@@ -34,17 +38,24 @@ import {
 const postgres = findPostgres();
 const missing = 'missing' in postgres ? postgres.missing : undefined;
 
-describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
+const forms: [form: string, options: SyncOptions][] = [
+  ['a column', {}],
+  ['chunks', chunked],
+];
+const title = `faults, with %s${missing === undefined ? '' : ` (skipped: ${missing})`}`;
+
+describe.skipIf(missing !== undefined).each(forms)(title, (form, formOptions) => {
+  const inChunks = form === 'chunks';
   let cluster: Cluster;
   const tables: TestTable[] = [];
   const create = async (options: Parameters<typeof createTable>[1] = {}): Promise<TestTable> => {
-    const table = await createTable(cluster, options);
+    const table = await createTable(cluster, { ...formOptions, ...options });
     tables.push(table);
     // Every write of a vector leaves a line, whoever makes it.
     await table.run(`CREATE TABLE writes (id bigint, hash bytea, model text);
       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN INSERT INTO public.writes VALUES (NEW.id, NEW.embedding_hash, NEW.embedding_model); RETURN NULL; END';
-      CREATE TRIGGER note AFTER UPDATE OF embedding ON documents FOR EACH ROW EXECUTE FUNCTION note()`);
+      CREATE TRIGGER note AFTER UPDATE OF embedding_hash ON documents FOR EACH ROW EXECUTE FUNCTION note()`);
     return table;
   };
   const fill = (table: TestTable, rows: number): Promise<object[]> =>
@@ -128,85 +139,109 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     },
   );
 
-  test.each(['cut', 'silent'] as const)('connections that are %s are replaced', async (kind) => {
-    const table = await create();
-    await fill(table, 1500);
-    const sockets = new Set<Socket>();
-    const proxy = createServer((socket) => {
-      const server = connect(cluster.socket);
-      for (const [from, to] of [
-        [socket, server],
-        [server, socket],
-      ] as const) {
-        sockets.add(from);
-        from.on('error', () => to.destroy());
-        from.on('close', () => to.destroy());
-        from.pipe(to);
-      }
-    });
-    proxy.listen(0, '127.0.0.1');
-    await once(proxy, 'listening');
-    const { port } = proxy.address() as AddressInfo;
-    const url = `postgres://tests@127.0.0.1:${port}/${table.database}`;
-    const pool = await openPool({ url, patience: 3000 }, 4);
-    try {
-      let [batches, away] = [0, 0];
-      const worker = await startWorker(
-        { pool, target: table.target },
-        { once: false, lease: 3, tokens: 500 },
-        { batch: () => batches++, away: () => away++ },
-      );
-      const run = worker.run();
-      await untilTrue('a batch', () => batches > 0);
-      for (const socket of [...sockets]) {
-        if (kind === 'cut') socket.destroy();
-        else socket.unpipe();
-      }
-      await untilTrue('the end of the queue', isDone(table));
-      worker.stop();
-      await run;
-    } finally {
-      for (const socket of sockets) socket.destroy();
-      proxy.close();
-      await pool.end();
-    }
-    expect(await expectInStep(table)).toBe(1500);
-    await expectEachOnce(table);
-  });
+  // What is written is no part of these, and of the clocks below. The last: the server never hears of the commit, and the transaction's locks stay until it gives the connection up.
+  if (!inChunks)
+    test.each(['cut', 'silent', 'silent before a commit'] as const)(
+      'connections that are %s are replaced',
+      async (kind) => {
+        const table = await create();
+        await fill(table, 1500);
+        const sockets = new Set<Socket>();
+        // Between these nothing passes any more, not even that the other side is gone.
+        const silent = new Set<Socket>();
+        let hasCommitted = false;
+        const proxy = createServer((socket) => {
+          const server = connect(cluster.socket);
+          for (const [from, to] of [
+            [socket, server],
+            [server, socket],
+          ] as const) {
+            sockets.add(from);
+            const end = (): void => {
+              if (!silent.has(from)) to.destroy();
+            };
+            from.on('error', end);
+            from.on('close', end);
+            from.on('data', (bytes) => {
+              if (kind === 'silent before a commit' && from === socket && !hasCommitted && bytes.includes('COMMIT')) {
+                hasCommitted = true;
+                for (const open of sockets) silent.add(open);
+              }
+              if (!silent.has(from)) to.write(bytes);
+            });
+          }
+        });
+        proxy.listen(0, '127.0.0.1');
+        await once(proxy, 'listening');
+        const { port } = proxy.address() as AddressInfo;
+        const url = `postgres://tests@127.0.0.1:${port}/${table.database}`;
+        const pool = await openPool({ url, patience: 3000 }, 4);
+        let batches = 0;
+        const worker = await startWorker(
+          { pool, target: table.target },
+          { once: false, lease: 3, tokens: 500 },
+          { batch: () => batches++ },
+        );
+        const run = worker.run();
+        try {
+          if (kind === 'silent before a commit') await untilTrue('a commit', () => hasCommitted);
+          else await untilTrue('a batch', () => batches > 0);
+          if (kind === 'cut') for (const socket of [...sockets]) socket.destroy();
+          if (kind === 'silent') for (const socket of sockets) silent.add(socket);
+          await untilTrue('the end of the queue', isDone(table));
+        } finally {
+          worker.stop();
+          for (const socket of sockets) socket.destroy();
+          proxy.close();
+          await run;
+          await pool.end();
+        }
+        expect(await expectInStep(table)).toBe(1500);
+        await expectEachOnce(table);
+      },
+    );
 
-  test('a text that is too long fails by itself, with its reason, until it changes', async () => {
-    const table = await create({ truncate: false });
-    await fill(table, 20);
-    await table.run("UPDATE documents SET body = repeat('word ', 2000) WHERE id = 7");
-    await drain(table);
-    expect(await queueOf(table)).toMatchObject([{ key_1: '7', failed: true, attempts: 1 }]);
-    const [failure] = await readFailures(table.pool, table.target, 5);
-    expect(failure).toEqual({ key: ['7'], reason: expect.stringMatching(/tokens/) as string });
-    expect(await readStatus(table.pool, table.target)).toMatchObject({ pending: 0, failed: 1 });
-    await table.run('UPDATE documents SET views = 1');
-    expect(await queueOf(table)).toMatchObject([{ failed: true }]);
-    expect(await runBackfill(table)).toBe(0);
-    expect(await runBackfill(table, 100, true)).toBe(1);
-    await drain(table);
-    expect(await queueOf(table)).toMatchObject([{ key_1: '7', failed: true }]);
-    await table.run("UPDATE documents SET body = 'short' WHERE id = 7");
-    await drain(table);
-    expect(await queueOf(table)).toEqual([]);
-    expect(await expectInStep(table)).toBe(20);
-    await expectEachOnce(table);
-  });
+  if (!inChunks)
+    test('a text that is too long fails by itself, with its reason, until it changes', async () => {
+      const table = await create({ truncate: false });
+      await fill(table, 20);
+      await table.run("UPDATE documents SET body = repeat('word ', 2000) WHERE id = 7");
+      await drain(table);
+      expect(await queueOf(table)).toMatchObject([{ key_1: '7', failed: true, attempts: 1 }]);
+      const [failure] = await readFailures(table.pool, table.target, 5);
+      expect(failure).toEqual({ key: ['7'], reason: expect.stringMatching(/tokens/) as string });
+      expect(await readStatus(table.pool, table.target)).toMatchObject({ pending: 0, failed: 1 });
+      await table.run('UPDATE documents SET views = 1');
+      expect(await queueOf(table)).toMatchObject([{ failed: true }]);
+      expect(await runBackfill(table)).toBe(0);
+      expect(await runBackfill(table, 100, true)).toBe(1);
+      await drain(table);
+      expect(await queueOf(table)).toMatchObject([{ key_1: '7', failed: true }]);
+      await table.run("UPDATE documents SET body = 'short' WHERE id = 7");
+      await drain(table);
+      expect(await queueOf(table)).toEqual([]);
+      expect(await expectInStep(table)).toBe(20);
+      await expectEachOnce(table);
+    });
 
   test('a text that makes whole batches fail is found, and takes no other with it', async () => {
     const table = await create();
     await fill(table, 30);
     await table.run("UPDATE documents SET title = 'bomb' WHERE id = 13");
     const session = await sharedSession();
-    const fragile: Pick<Session, 'embed' | 'info'> = {
+    const defuse = (texts: string | readonly string[]): void => {
+      if ([texts].flat().some((text) => text.startsWith('bomb')))
+        throw new GtewayError('ERR_OUT_OF_MEMORY', 'too much');
+    };
+    const fragile: SyncSession = {
       info: session.info,
       embed(texts, options) {
-        if ([texts].flat().some((text) => text.startsWith('bomb')))
-          throw new GtewayError('ERR_OUT_OF_MEMORY', 'too much');
+        defuse(texts);
         return session.embed(texts, options);
+      },
+      embedDocument(texts, options) {
+        defuse(texts);
+        return session.embedDocument(texts, options);
       },
     };
     for (let i = 0; i < mostAttempts; i++) {
@@ -221,6 +256,35 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     expect(await expectInStep(table)).toBe(30);
     await expectEachOnce(table);
   });
+
+  if (inChunks)
+    test('a text fails as a whole where one of its chunks does, and keeps what it has', async () => {
+      const table = await create();
+      await fill(table, 6);
+      await drain(table);
+      const before = await table.run('SELECT * FROM document_chunks WHERE id = 4 ORDER BY chunk');
+      await table.run("UPDATE documents SET body = repeat('another body ', 30) WHERE id IN (3, 4)");
+      const session = await sharedSession();
+      const fragile: SyncSession = {
+        info: session.info,
+        embed: (texts, options) => session.embed(texts, options),
+        async embedDocument(texts, options) {
+          const embedded = await session.embedDocument(texts, options);
+          const poisoned = [texts].flat().findIndex((text) => text.startsWith('title 4'));
+          const at = embedded.chunks.findLastIndex(({ document }) => document === poisoned);
+          const errors = new Map([[at, new GtewayError('ERR_INFERENCE_FAILED', 'not finite')]]);
+          const { data, dimensions, tokens, truncated } = embedded.embeddings;
+          return { ...embedded, embeddings: new Embeddings(data, dimensions, tokens, truncated, errors) };
+        },
+      };
+      await new SyncWorker(table.pool, table.target, fragile, workerOptions).run();
+      expect(await queueOf(table)).toMatchObject([{ key_1: '4', failed: true, reason: 'not finite' }]);
+      expect(await table.run('SELECT * FROM document_chunks WHERE id = 4 ORDER BY chunk')).toEqual(before);
+      await runBackfill(table, 100, true);
+      await drain(table);
+      expect(await expectInStep(table)).toBe(6);
+      await expectEachOnce(table);
+    });
 
   test('a row that no worker comes back from is given up, and embedded alone before that', async () => {
     const table = await create();
@@ -263,7 +327,8 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   test.each(meanwhile)('a row that %s while it is embedded', async (_what, sql) => {
     const table = await create();
     await fill(table, 5);
-    await embedWhile(table, () => table.run(sql));
+    // What a foreign key leads to cannot be emptied alone.
+    await embedWhile(table, () => table.run(inChunks ? sql.replace('TRUNCATE documents', '$& CASCADE') : sql));
     await table.run('UPDATE gteway_sync.documents_queue SET due = now()');
     await drain(table);
     expect(await queueOf(table)).toEqual([]);
@@ -273,14 +338,18 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
   });
 
   /** One batch, with something that happens between reading its texts and writing its vectors. */
-  async function embedWhile(table: TestTable, happen: () => Promise<unknown>): Promise<BatchReport | undefined> {
-    const session = await sharedSession();
+  async function embedWhile(
+    table: TestTable,
+    happen: () => Promise<unknown>,
+    store = new PostgresStore(table.pool, table.target, 30),
+  ): Promise<BatchReport | undefined> {
+    const embed = embeddingOf(await sharedSession(), table.target);
     return workOnBatch({
-      store: new PostgresStore(table.pool, table.target, 30),
+      store,
       async embed(texts) {
-        const embeddings = await session.embed(texts);
+        const embedded = await embed(texts);
         await happen();
-        return { results: [...embeddings], tokens: 10 };
+        return embedded;
       },
       size: new BatchSize(1000),
       held: new Set(),
@@ -320,7 +389,36 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     await expectEachOnce(table);
   });
 
-  test('rows and jobs that a transaction has locked are left for later, without waiting', async () => {
+  test('a job that another claim has locked for a moment is waited for', async () => {
+    const table = await create();
+    await fill(table, 5);
+    const pool = await openPool({ url: table.url }, 1);
+    const other = await pool.connect();
+    try {
+      const store = new PostgresStore(table.pool, table.target, 30, Array<number>(5000).fill(0.02));
+      const batch = embedWhile(
+        table,
+        async () => {
+          await other.query('BEGIN');
+          // As a claim does that began before ours had ended, and then finds that the job is not due.
+          await other.query('SELECT FROM gteway_sync.documents_queue WHERE key_1 = 3 FOR UPDATE');
+        },
+        store,
+      );
+      const made = async (): Promise<number> =>
+        (await table.run<{ made: number }>('SELECT count(embedding_hash)::int AS made FROM documents'))[0]?.made ?? 0;
+      await untilTrue('the other four', async () => (await made()) === 4);
+      await other.query('COMMIT');
+      expect(await batch).toMatchObject({ written: 5, released: 0, lost: 0 });
+    } finally {
+      other.release();
+      await pool.end();
+    }
+    expect(await expectInStep(table)).toBe(5);
+    await expectEachOnce(table);
+  });
+
+  test('rows and jobs that a transaction keeps locked are left for later', async () => {
     const table = await create();
     await fill(table, 5);
     const pool = await openPool({ url: table.url }, 1);
@@ -343,23 +441,24 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
     expect(await expectInStep(table)).toBe(5);
   });
 
-  test('clocks of workers that are a day wrong change nothing: only the database’s counts', async () => {
-    const table = await create();
-    await fill(table, 400);
-    const shifted = (hours: number): string => `
+  if (!inChunks)
+    test('clocks of workers that are a day wrong change nothing: only the database’s counts', async () => {
+      const table = await create();
+      await fill(table, 400);
+      const shifted = (hours: number): string => `
       const RealDate = Date, shift = ${hours * 3_600_000};
       globalThis.Date = class extends RealDate {
         constructor(...args) { args.length === 0 ? super(RealDate.now() + shift) : super(...args); }
         static now() { return RealDate.now() + shift; }
       };`;
-    const workers = [-24, 24].map((hours) =>
-      spawnWorker(table, ['--once', '--batch', '300', '--lease', '5'], shifted(hours)),
-    );
-    const codes = await Promise.all(workers.map(async (worker) => ((await once(worker, 'close')) as [number])[0]));
-    expect(codes).toEqual([0, 0]);
-    expect(await expectInStep(table)).toBe(400);
-    await expectEachOnce(table);
-  });
+      const workers = [-24, 24].map((hours) =>
+        spawnWorker(table, ['--once', '--batch', '300', '--lease', '5'], shifted(hours)),
+      );
+      const codes = await Promise.all(workers.map(async (worker) => ((await once(worker, 'close')) as [number])[0]));
+      expect(codes).toEqual([0, 0]);
+      expect(await expectInStep(table)).toBe(400);
+      await expectEachOnce(table);
+    });
 
   test('another model while a worker runs: it ends with an error, and all rows get vectors of the new one', async () => {
     const table = await create();
@@ -371,7 +470,7 @@ describe.skipIf(missing !== undefined)(`faults${missing === undefined ? '' : ` (
       (error: unknown) => error,
     );
     await untilTrue('a batch', () => batches > 0);
-    const target = await install(table.pool, { modelVersion: 'second' });
+    const target = await install(table.pool, { ...formOptions, modelVersion: 'second' });
     const second = { ...table, target };
     await runBackfill(second);
     expect(await run).toMatchObject({ message: expect.stringContaining('now wants vectors of second') as string });

@@ -141,6 +141,11 @@ export class Cluster {
     return { host: this.directory, port: 5432, user: 'tests', database };
   }
 
+  /** Whom it runs as; undefined: whoever runs the tests. */
+  get user(): { readonly uid: number; readonly gid: number } | undefined {
+    return this.#user;
+  }
+
   /** The file of the server's socket, for a proxy in front of it. */
   get socket(): string {
     return join(this.directory, '.s.PGSQL.5432');

@@ -3,11 +3,12 @@
  * model does what PostgreSQL does, statement by statement.
  */
 import { describe, expect, test } from 'vitest';
+import type { SyncOptions } from '../../lib/sync/config.js';
 import { PostgresStore } from '../../lib/sync/postgres-store.js';
-import type { Claim, Outcome, Source } from '../../lib/sync/store.js';
+import type { Claim, Made, Outcome, Source } from '../../lib/sync/store.js';
 import { Cluster, findPostgres } from './postgres.js';
 import { allGuards, type Guards, ModelDatabase, random, runSchedule } from './simulation.js';
-import { closeSharedSession, createTable, install, runBackfill, type TestTable } from './sync-fixture.js';
+import { chunked, closeSharedSession, createTable, install, runBackfill, type TestTable } from './sync-fixture.js';
 
 describe('the protocol', () => {
   test('loses nothing, writes nothing stale and nothing twice in 100,000 schedules', { timeout: 600_000 }, async () => {
@@ -26,6 +27,7 @@ describe('the protocol', () => {
     ['settle', /has no vector of its text/],
     ['version', /a vector of the other model/],
     ['takeover', /a vector of the other model/],
+    ['whole', /has no vector of its text|has that of/],
   ];
   test.each(needed)('breaks without the guard %s', async (without, breaks) => {
     for (let seed = 1; seed <= 50_000; seed++) {
@@ -44,13 +46,15 @@ const lease = 1000;
 class Twins {
   readonly model = new ModelDatabase();
   readonly table: TestTable;
+  readonly options: SyncOptions;
   #store: PostgresStore;
   #version = 'v1';
   /** Claims of both, by turns. */
   readonly claims: { readonly real: Claim; readonly modelled: Claim; readonly texts: Map<string, string> }[] = [];
 
-  constructor(table: TestTable) {
+  constructor(table: TestTable, options: SyncOptions) {
     this.table = table;
+    this.options = options;
     this.#store = new PostgresStore(table.pool, table.target, lease);
   }
 
@@ -74,7 +78,7 @@ class Twins {
       await table.run('UPDATE documents SET id = $2 WHERE id = $1', [key, other]);
     } else if (kind === 'truncate' && pick([true, false, false])) {
       model.truncate();
-      await table.run('TRUNCATE documents');
+      await table.run('TRUNCATE documents CASCADE');
     }
   }
 
@@ -104,7 +108,7 @@ class Twins {
         if (kind === 'settled' || source === undefined) return { kind: 'settled', id };
         if (kind === 'release') return { kind, id, delay: 0, undo: true };
         if (kind === 'fail') return { kind, id, hash: source.hash, reason: 'by chance' };
-        return { kind: 'write', id, hash: source.hash, vector: source.text === '' ? undefined : new Float32Array(224) };
+        return { kind: 'write', id, hash: source.hash, made: source.text === '' ? undefined : this.#made(source.text) };
       };
       outcomes.push({ real: make(real), modelled: make(modelled) });
     }
@@ -121,6 +125,13 @@ class Twins {
         outcomes.map(({ real }) => real),
       ),
     ).toEqual(counts);
+  }
+
+  #made(text: string): Made {
+    const vector = new Float32Array(224);
+    if (this.table.target.chunks === undefined) return vector;
+    const [start, end, tokens] = [0, text.length, 3];
+    return [0, 1].map(() => ({ text, start, end, tokens, vector }));
   }
 
   /** The jobs of a claim that both still know, with what a worker read of them when it claimed. */
@@ -140,16 +151,20 @@ class Twins {
   /** Another model is wanted, and asked for. */
   async renew(): Promise<void> {
     this.model.version = this.#version = 'v2';
-    const target = await install(this.table.pool, { text: ['title'], modelVersion: 'v2' });
+    const target = await install(this.table.pool, { ...this.options, modelVersion: 'v2' });
     this.model.backfill();
     await runBackfill({ ...this.table, target });
     this.#store = new PostgresStore(this.table.pool, target, lease);
   }
 
   async expectSame(): Promise<void> {
+    const filled =
+      this.table.target.chunks === undefined
+        ? 'embedding IS NOT NULL'
+        : 'embedding_chunks > 0 AND embedding_chunks = (SELECT count(*) FROM document_chunks k WHERE k.id = documents.id)';
     const rows = await this.table.run(
       `SELECT id::text AS key, title AS text, embedding_model AS version, encode(embedding_hash, 'hex') AS hash,
-         embedding IS NOT NULL AS filled FROM documents ORDER BY id`,
+         coalesce(${filled}, false) AS filled FROM documents ORDER BY id`,
     );
     const modelled = [...this.model.rows].map(([key, { text, version, hash, vector }]) => ({
       key,
@@ -185,15 +200,20 @@ const postgres = findPostgres();
 const missing = 'missing' in postgres ? postgres.missing : undefined;
 
 describe.skipIf(missing !== undefined)(`the model${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
-  test('and PostgreSQL come to the same rows and jobs, whatever happens', { timeout: 300_000 }, async () => {
+  const forms: [form: string, options: SyncOptions][] = [
+    ['a column', {}],
+    ['chunks', chunked],
+  ];
+  test.each(forms)('and PostgreSQL, with %s, come to the same rows and jobs', { timeout: 300_000 }, async (_, form) => {
+    const options = { ...form, text: ['title'] };
     const cluster = await Cluster.start();
     try {
       for (let seed = 1; seed <= 12; seed++) {
         const chance = random(seed);
         const pick = <Item>(items: readonly Item[]): Item =>
           items[Math.floor(chance() * items.length)] ?? (items[0] as Item);
-        const table = await createTable(cluster, { text: ['title'], modelVersion: 'v1' });
-        const twins = new Twins(table);
+        const table = await createTable(cluster, { ...options, modelVersion: 'v1' });
+        const twins = new Twins(table, options);
         try {
           for (let i = 0; i < 50; i++) {
             // PostgreSQL's clock goes on by itself; the model's by a step, so that what is due comes in the same order.

@@ -42,9 +42,11 @@ export interface Guards {
   readonly version: boolean;
   /** A backfill for another version takes jobs from their workers. */
   readonly takeover: boolean;
+  /** Marks and vectors, which may be a row's chunks, are written in one transaction. */
+  readonly whole: boolean;
 }
 
-export const allGuards: Guards = { hash: true, token: true, settle: true, version: true, takeover: true };
+export const allGuards: Guards = { hash: true, token: true, settle: true, version: true, takeover: true, whole: true };
 
 export const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 const hashes = new Map<string, string>();
@@ -184,12 +186,16 @@ export class ModelDatabase {
     return held.length;
   }
 
-  /** `vectors`: what was embedded for a write, by the job's id. */
+  /**
+   * `vectors`: what was embedded for a write, by the job's id; `later`: what is left for a transaction of its own. All chunks
+   * of a text count as its vector: what ties them to it, in PostgreSQL, moves and deletes them with the row.
+   */
   finish(
     claim: Claim,
     outcomes: readonly Outcome[],
     version: string,
     vectors: ReadonlyMap<string, string>,
+    later: (() => void)[] = [],
   ): FinishCounts {
     const counts = { written: 0, settled: 0, failed: 0, released: 0, lost: 0 };
     const release = (job: ModelJob, delay: number, undo: boolean): void => {
@@ -223,7 +229,9 @@ export class ModelDatabase {
         if (text !== undefined && text !== row.text)
           this.wrong.push(`row ${job.key} has '${row.text}', and got the vector of '${text}'`);
         if (this.isMade(row) && row.version === version) this.wrong.push(`row ${job.key} was written twice`);
-        row.vector = text === undefined ? undefined : { text, version };
+        const keep = (): void => void (row.vector = text === undefined ? undefined : { text, version });
+        if (this.guards.whole) keep();
+        else later.push(keep);
         row.hash = outcome.hash;
         row.version = version;
         this.jobs.delete(job.id);
@@ -299,17 +307,21 @@ class ModelWorker {
           for (const { id, row } of sources) if (row !== undefined) this.#vectors.set(id, row.text);
           return sources;
         }),
-      finish: (claim, outcomes) =>
-        this.#step(() => {
+      finish: async (claim, outcomes) => {
+        const later: (() => void)[] = [];
+        const counts = await this.#step(() => {
           const made = new Map(
             outcomes.flatMap((outcome) =>
-              outcome.kind === 'write' && outcome.vector !== undefined
+              outcome.kind === 'write' && outcome.made !== undefined
                 ? [[outcome.id, this.#vectors.get(outcome.id) ?? ''] as const]
                 : [],
             ),
           );
-          return database.finish(claim, outcomes, this.version, made);
-        }),
+          return database.finish(claim, outcomes, this.version, made, later);
+        });
+        if (later.length > 0) await this.#step(() => later.forEach((keep) => keep()));
+        return counts;
+      },
       extend: (claim) => this.#step(() => database.extend(claim, lease)),
     };
     const embed: Embed = (list) =>

@@ -1,4 +1,5 @@
 /** A table that is kept in step, in a database of its own, and what tests ask about it. */
+import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
 import { findTarget, type Target } from '../../lib/sync/catalog.js';
 import { readSyncConfig, type SyncOptions } from '../../lib/sync/config.js';
@@ -102,6 +103,11 @@ export async function runBackfill(
   return queued;
 }
 
+/** Small enough that a line of text has several. */
+export const chunked = {
+  chunks: { table: 'public.document_chunks', size: 8, overlap: 2, text: true },
+} satisfies SyncOptions;
+
 export interface QueueRow {
   readonly key_1: string;
   readonly attempts: number;
@@ -116,41 +122,102 @@ export function queueOf({ run }: TestTable): Promise<QueueRow[]> {
   );
 }
 
+interface MarkedRow {
+  readonly id: string;
+  readonly content: string;
+  readonly hashed: boolean;
+  readonly model: string;
+}
+
+function expectMarks({ target }: TestTable, { id, hashed, model: mark }: MarkedRow): void {
+  if (!hashed) throw new Error(`row ${id}: the hash is not that of its text`);
+  if (mark !== target.config.modelVersion) throw new Error(`row ${id} is marked with ${mark}`);
+}
+
+function isSameVector(text: string, wanted: Float32Array, tolerance: number): boolean {
+  const stored = Float32Array.from(text.slice(1, -1).split(','), Number);
+  return (
+    stored.length === wanted.length && stored.every((value, j) => Math.abs(value - (wanted[j] ?? NaN)) <= tolerance)
+  );
+}
+
+interface ChunkRow {
+  readonly chunk: number;
+  readonly chunk_start: number;
+  readonly chunk_end: number;
+  readonly tokens: number;
+  readonly content: string;
+  readonly vector: string;
+}
+
+/** As `expectInStep`, of a table of chunks that keeps their texts: as many as there should be, and no other. */
+async function expectChunksInStep(table: TestTable, text: string, tolerance: number): Promise<number> {
+  const { chunks: options } = table.target.config;
+  const rows = await table.run<MarkedRow & { counted: number; chunks: readonly ChunkRow[] }>(
+    `SELECT id::text, ${text} AS content, embedding_model AS model, embedding_chunks::int AS counted,
+       embedding_hash = sha256(convert_to(${text}, 'UTF8')) AS hashed,
+       coalesce((SELECT json_agg(json_build_object('chunk', k.chunk, 'chunk_start', k.chunk_start, 'chunk_end', k.chunk_end,
+         'tokens', k.tokens, 'content', k.content, 'vector', k.embedding::real[]::text) ORDER BY k.chunk)
+         FROM document_chunks k WHERE k.id = documents.id), '[]') AS chunks FROM documents ORDER BY id`,
+  );
+  const [all] = await table.run<{ orphans: number }>(
+    'SELECT count(*)::int AS orphans FROM document_chunks WHERE id NOT IN (SELECT id FROM documents)',
+  );
+  if (all?.orphans !== 0) throw new Error(`${all?.orphans} chunks have no row`);
+  const { chunks: wanted, embeddings } = await (
+    await sharedSession()
+  ).embedDocument(
+    rows.map(({ content }) => content),
+    { maxTokens: options?.size ?? NaN, overlap: options?.overlap ?? NaN, by: options?.by ?? 'paragraph' },
+  );
+  const expectedChunks = wanted.map((chunk, at) => ({ ...chunk, vector: embeddings.at(at) }));
+  for (const [i, row] of rows.entries()) {
+    expectMarks(table, row);
+    const expected = expectedChunks.filter(({ document }) => document === i);
+    if (row.chunks.length !== expected.length || row.counted !== expected.length)
+      throw new Error(`row ${row.id} has ${row.chunks.length} chunks, marked ${row.counted}, not ${expected.length}`);
+    for (const [place, { start, end, tokens, text: content, vector: expectedVector }] of expected.entries()) {
+      const { vector, ...stored } = row.chunks[place] ?? { vector: '' };
+      const same = { chunk: place, chunk_start: start, chunk_end: end, tokens, content };
+      if (!isDeepStrictEqual(stored, same)) throw new Error(`row ${row.id}: ${JSON.stringify([stored, same])}`);
+      if (row.content.slice(start, end) !== content) throw new Error(`row ${row.id}: chunk ${place} is elsewhere`);
+      if (!isSameVector(vector, expectedVector, tolerance))
+        throw new Error(`row ${row.id}, chunk ${place} has the vector of another text than '${content}'`);
+    }
+  }
+  return rows.length;
+}
+
 /** Fails unless every row has the vector of its own text, each value within `tolerance` of what the session makes of it. */
 export async function expectInStep(
   table: TestTable,
   text = "concat_ws(E'\\n', title, body)",
   tolerance = 1e-6,
 ): Promise<number> {
-  const rows = await table.run<{ id: string; content: string; vector: string | null; hashed: boolean; model: string }>(
+  if (table.target.chunks !== undefined) return expectChunksInStep(table, text, tolerance);
+  const rows = await table.run<MarkedRow & { vector: string | null }>(
     `SELECT id::text, ${text} AS content, embedding::real[]::text AS vector, embedding_model AS model,
        embedding_hash = sha256(convert_to(${text}, 'UTF8')) AS hashed FROM documents ORDER BY id`,
   );
   const expected = await (await sharedSession()).embed(rows.map(({ content }) => content));
-  for (const [i, { id, content, vector, hashed, model: mark }] of rows.entries()) {
-    if (!hashed) throw new Error(`row ${id}: the hash is not that of its text`);
-    if (mark !== table.target.config.modelVersion) throw new Error(`row ${id} is marked with ${mark}`);
+  for (const [i, row] of rows.entries()) {
+    const { id, content, vector } = row;
+    expectMarks(table, row);
     if (content === '') {
       if (vector !== null) throw new Error(`row ${id} has no text, but a vector`);
       continue;
     }
     if (vector === null) throw new Error(`row ${id} has no vector`);
-    const stored = Float32Array.from(vector.slice(1, -1).split(','), Number);
-    const wanted = expected.at(i);
-    if (
-      stored.length !== wanted.length ||
-      stored.some((value, j) => !(Math.abs(value - (wanted[j] ?? NaN)) <= tolerance))
-    ) {
+    if (!isSameVector(vector, expected.at(i), tolerance))
       throw new Error(`row ${id} has the vector of another text than '${content}'`);
-    }
   }
   return rows.length;
 }
 
 export async function untilTrue(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
-  const until = performance.now() + 110_000;
+  const until = performance.now() + 280_000;
   while (!(await check())) {
-    if (performance.now() > until) throw new Error(`waited two minutes for: ${what}`);
+    if (performance.now() > until) throw new Error(`waited nearly five minutes for: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }

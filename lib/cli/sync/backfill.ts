@@ -1,6 +1,7 @@
 /** `gteway sync backfill`: queues the rows that have no current vector. */
 import { Command, Option } from 'commander';
 import { backfill } from '../../sync/backfill.js';
+import { refuseSharedServers } from '../../sync/pooler.js';
 import { wholeNumber } from '../arguments.js';
 import { note } from '../failure.js';
 import { progress } from '../progress.js';
@@ -24,7 +25,8 @@ export function backfillCommand(): Command {
     .addOption(new Option('--restart', 'from the first row, whatever an interrupted one had come to'))
     .addOption(new Option('--failed', 'queue rows that failed, too'));
   return addTargetOptions(command).action(async ({ page, restart, failed, ...flags }: BackfillFlags) => {
-    await withTarget(flags, 1, async (pool, target) => {
+    await withTarget(flags, 2, async (pool, target) => {
+      await refuseSharedServers(pool);
       let [seen, queued] = [0, 0];
       let bar: ReturnType<typeof progress> | undefined;
       try {

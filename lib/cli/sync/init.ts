@@ -1,10 +1,12 @@
 /** `gteway sync init` and `gteway sync remove`: the SQL, printed or applied. */
 import { readFileSync } from 'node:fs';
 import { Command, Option } from 'commander';
+import { type ChunkBy, chunkWays } from '../../documents/chunk-options.js';
 import { expandHome } from '../../models/environment.js';
 import { findTarget } from '../../sync/catalog.js';
 import { readSyncConfig, type SyncConfig, vectorTypes } from '../../sync/config.js';
 import { inTransaction, type Pool } from '../../sync/connection.js';
+import { checkChunks } from '../../sync/embedding.js';
 import { installSql, removeSql } from '../../sync/schema-sql.js';
 import { SyncError } from '../../sync/sync-error.js';
 import { nonEmpty, wholeNumber } from '../arguments.js';
@@ -20,9 +22,18 @@ import {
 } from './database.js';
 
 /** Flags of the configuration, by its names. */
-type ConfigFlags = Partial<Omit<SyncConfig, 'key' | 'text'>> & { key?: string[]; text?: string[] };
+type ConfigFlags = Partial<Omit<SyncConfig, 'key' | 'text' | 'chunks'>> & { key?: string[]; text?: string[] };
 
-interface InitFlags extends ConfigFlags, DatabaseFlags, Pick<SessionFlags, 'cacheDir' | 'offline'> {
+/** Those of `chunks`, by the names they have there. */
+interface ChunkFlags {
+  chunks?: string;
+  chunkSize?: number;
+  chunkOverlap?: number;
+  chunkBy?: ChunkBy;
+  chunkText?: true;
+}
+
+interface InitFlags extends ConfigFlags, ChunkFlags, DatabaseFlags, Pick<SessionFlags, 'cacheDir' | 'offline'> {
   config?: string;
   apply?: true;
 }
@@ -54,6 +65,23 @@ export function initCommand(): Command {
     )
     .addOption(new Option('--template <text>', "instead of --text: such as '{title}: {body}'").argParser(nonEmpty))
     .addOption(new Option('--vector <column>', 'the column of vectors (default: embedding)').argParser(nonEmpty))
+    .addOption(
+      new Option(
+        '--chunks <table>',
+        'cut texts into chunks, each with a vector in this table, which init creates',
+      ).argParser(nonEmpty),
+    )
+    .addOption(
+      new Option('--chunk-size <tokens>', 'the most tokens of a chunk (default: 256)').argParser(wholeNumber(1)),
+    )
+    .addOption(
+      new Option(
+        '--chunk-overlap <tokens>',
+        'how many a chunk repeats, at most, of the one before it (default: 0)',
+      ).argParser(wholeNumber(0)),
+    )
+    .addOption(new Option('--chunk-by <boundary>', 'where chunks are cut (default: paragraph)').choices(chunkWays))
+    .addOption(new Option('--chunk-text', 'keep each chunk’s text in that table, too'))
     .addOption(
       new Option('--type <type>', 'its type (default: vector with pgvector, otherwise real[])').choices(vectorTypes),
     )
@@ -88,13 +116,17 @@ export function initCommand(): Command {
 
 async function init({ config: file, database, apply, cacheDir, offline, ...flags }: InitFlags): Promise<void> {
   // Commander has the default of --no-truncate where nobody gave it; the file may say otherwise.
-  const { truncate, ...given } = flags;
+  const { truncate, chunks, chunkSize, chunkOverlap, chunkBy, chunkText, ...given } = flags;
   const fromFile = file === undefined ? {} : await readConfigFile(file);
   const options: Record<string, unknown> = { ...fromFile, ...given, ...(truncate === false ? { truncate } : {}) };
+  const chunkFlags = defined({ table: chunks, size: chunkSize, overlap: chunkOverlap, by: chunkBy, text: chunkText });
+  // Those of a file that is wrong there are left as they are, to be told of.
+  if (Object.keys(chunkFlags).length > 0 && typeof (options.chunks ?? {}) === 'object')
+    options.chunks = { ...(options.chunks as object | undefined), ...chunkFlags };
   // Each stands for the other.
   if (given.text !== undefined) delete options.template;
   if (given.template !== undefined) delete options.text;
-  const config = asUsage(() => readSyncConfig(file ?? 'the options', options));
+  const config = await asUsage(() => readSyncConfig(file ?? 'the options', options));
   const dimensions = await dimensionsOf(config, {
     ...(cacheDir === undefined ? {} : { cacheDir }),
     ...(offline === undefined ? {} : { offline }),
@@ -110,11 +142,20 @@ async function init({ config: file, database, apply, cacheDir, offline, ...flags
   });
 }
 
+function defined(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
 /** The model says how long its vectors are, and that it can be loaded. */
-async function dimensionsOf({ model, dtype, ...config }: SyncConfig, where: SessionFlags): Promise<number> {
+async function dimensionsOf(config: SyncConfig, where: SessionFlags): Promise<number> {
+  const { model, dtype } = config;
   const { session } = await openSession({ ...where, model, ...(dtype === undefined ? {} : { dtype }) });
   const { dimensions } = session.info;
-  await session.close();
+  try {
+    await asUsage(() => checkChunks(session, config));
+  } finally {
+    await session.close();
+  }
   if (config.dimensions !== undefined && config.dimensions > dimensions) {
     throw new UsageError(`dimensions ${config.dimensions} is more than the ${dimensions} that ${model} has`);
   }
@@ -149,9 +190,9 @@ async function yamlParser(): Promise<(source: string) => unknown> {
   }
 }
 
-function asUsage<Value>(read: () => Value): Value {
+async function asUsage<Value>(read: () => Value | Promise<Value>): Promise<Value> {
   try {
-    return read();
+    return await read();
   } catch (error) {
     if (error instanceof SyncError || error instanceof TypeError) throw new UsageError(error.message, { cause: error });
     throw error;
@@ -176,7 +217,7 @@ export function removeCommand(): Command {
     .summary('print or apply the SQL that takes all of it away')
     .description('Print the SQL that takes queue, triggers and functions away, or apply it. The vectors stay.')
     .addOption(new Option('--apply', 'run the SQL instead of printing it'))
-    .addOption(new Option('--drop-columns', 'the vectors, their hashes and models, too'));
+    .addOption(new Option('--drop-columns', 'the vectors, their hashes and models, and chunks, too'));
   return addTargetOptions(command).action(async (flags: RemoveFlags) => {
     await withTarget(flags, 1, async (pool, target) => {
       const statements = removeSql(target, { dropColumns: flags.dropColumns === true });

@@ -30,10 +30,10 @@ export function statusCommand(): Command {
 }
 
 function describe(status: SyncStatus): string[] {
-  const { timeLeft, backfillAfter } = status;
+  const { timeLeft, backfillAfter, chunks } = status;
   const left = timeLeft === undefined ? 'nobody works' : `${timeLeft.toFixed(0)} s`;
   return [
-    `${status.name}  ${status.table}, vectors of ${status.version}`,
+    `${status.name}  ${status.table}, vectors of ${status.version}${chunks === undefined ? '' : ` in ${chunks}`}`,
     `pending  ${status.pending}`,
     `running  ${status.running}`,
     `failed   ${status.failed}`,

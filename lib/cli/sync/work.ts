@@ -1,6 +1,8 @@
 /** `gteway sync work`: a worker, until it is told to stop. What it does is said on stderr, and counted for Prometheus. */
 import { type Command, Command as NewCommand, Option } from 'commander';
 import { BatchMeter, startMetricsServer } from '../../sync/metrics.js';
+import { refuseSharedServers } from '../../sync/pooler.js';
+import { checkChunks } from '../../sync/embedding.js';
 import { readStatus } from '../../sync/status.js';
 import { SyncWorker } from '../../sync/worker.js';
 import { isPassing } from '../../sync/connection.js';
@@ -54,6 +56,7 @@ export function workCommand(): Command {
 async function work({ batch, lanes, lease, poll, once, metrics, ...flags }: WorkFlags): Promise<void> {
   await withTarget(flags, lanes + 1, async (pool, target) => {
     const { config } = target;
+    await refuseSharedServers(pool);
     const { session } = await openSession({
       ...flags,
       model: config.model,
@@ -68,6 +71,7 @@ async function work({ batch, lanes, lease, poll, once, metrics, ...flags }: Work
           `${config.model} makes ${session.info.dimensions} values here, and the table wants ${target.dimensions}: it is another model`,
         );
       }
+      await checkChunks(session, config);
       const options = { tokens: batch, lanes, lease, poll, once: once === true };
       const bar = new QueueBar(async () => {
         const { pending, running } = await readStatus(pool, target);

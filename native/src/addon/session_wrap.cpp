@@ -111,9 +111,27 @@ std::string identity_of(const EngineOptions& options) {
        {options.dtype, std::to_string(static_cast<int>(options.kind)),
         std::to_string(static_cast<int>(options.device)), std::to_string(options.device_id),
         std::to_string(options.gpu_memory_limit), std::to_string(options.threads),
-        std::to_string(options.max_batch_tokens), options.ort_library, options.cuda_library})
+        std::to_string(options.max_batch_tokens), options.ort_library, options.cuda_library,
+        std::to_string(static_cast<int>(options.probes.pooling)), std::to_string(options.least_cosine)})
     identity += '\n' + part;
   return identity;
+}
+
+// What an encoder's exactness is measured on. Short texts lose most: nothing averages their tokens' errors.
+std::vector<std::vector<int32_t>> probe_ids(const Tokenizer& tokenizer) {
+  constexpr std::string_view kTexts[] = {
+      "dog",
+      "What is the capital of France?",
+      "Überraschung! 漢字 и кириллица",
+      "for (let i = 0; i < rows.length; i++) total += rows[i].price * 1.19;",
+      "Order 2024-11-28 no. 4711: EUR 1,299.00, 3 pcs.",
+      "A considerably longer sentence about the weather in spring, the rain that the farmers had waited for "
+      "since the first days of March, and what came after it: floods in two valleys, and a late harvest.",
+  };
+  constexpr size_t kMostTokens = 64;
+  std::vector<std::vector<int32_t>> ids(std::size(kTexts));
+  for (size_t i = 0; i < ids.size(); ++i) tokenizer.encode(kTexts[i], kMostTokens, true, ids[i]);
+  return ids;
 }
 
 Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
@@ -125,6 +143,7 @@ Napi::Object loaded_to_js(Napi::Env env, const Loaded& loaded) {
   object.Set("dimensions", static_cast<double>(loaded.engine.dimensions));
   object.Set("labels", static_cast<double>(loaded.engine.labels));
   object.Set("maxBatchTokens", static_cast<double>(loaded.cost.max_batch_tokens));
+  object.Set("cosine", loaded.engine.cosine ? Napi::Value::From(env, *loaded.engine.cosine) : env.Null());
   Napi::Array fallbacks = Napi::Array::New(env, loaded.fallbacks.size());
   for (uint32_t i = 0; i < loaded.fallbacks.size(); ++i) {
     Napi::Object fallback = Napi::Object::New(env);
@@ -149,6 +168,9 @@ EngineOptions engine_options_from_js(const Napi::Object& from) {
   engine.gpu_memory_limit = static_cast<uint64_t>(number({from, "gpuMemoryLimit"}));
   engine.threads = static_cast<size_t>(number({from, "threads"}));
   engine.max_batch_tokens = static_cast<size_t>(number({from, "maxBatchTokens"}));
+  engine.probes.pooling =
+      choice<Pooling>({from, "pooling"}, {{"mean", Pooling::kMean}, {"cls", Pooling::kCls}});
+  engine.least_cosine = number({from, "leastCosine"});
   (engine.kind == EngineKind::kOrt ? engine.ort_library : engine.cuda_library) = text({from, "library"});
   if (engine.threads == 0)
     throw Error(ErrorCode::kInvalidArgument, Literal("a session needs at least one thread"));
@@ -316,19 +338,20 @@ class SessionWrap final : public Napi::ObjectWrap<SessionWrap>, public Closable 
     if (!info[0].IsObject())
       throw Error(ErrorCode::kInvalidArgument, Literal("argument 0 must be an object"));
     const auto options = info[0].As<Napi::Object>();
-    auto tokenizer = tokenizer_from_js(options.Get("tokenizer"));
+    const std::shared_ptr<const Tokenizer> tokenizer = tokenizer_from_js(options.Get("tokenizer"));
     const EngineOptions engine = engine_options_from_js(options);
     closed_letter_ = std::make_shared<ClosedLetter>(*this);
     environment_.open.insert(this);
     try {
       client_ = connect(
           identity_of(engine), engine.threads,
-          [engine](std::vector<Fallback>& fallbacks, const std::shared_ptr<const StopFlag>& stop) {
+          [engine, tokenizer](std::vector<Fallback>& fallbacks, const std::shared_ptr<const StopFlag>& stop) {
             EngineOptions stoppable = engine;
             stoppable.stop = stop;
+            stoppable.probes.ids = probe_ids(*tokenizer);
             return make_engine(stoppable, fallbacks);
           },
-          client_options_from_js(options), std::move(tokenizer),
+          client_options_from_js(options), tokenizer,
           [letter = std::make_shared<LoadedLetter>(*this),
            mailbox = environment_.mailbox](const Loaded& outcome) {
             letter->write(outcome);

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -28,6 +29,9 @@ struct EngineInfo {
   size_t dimensions = 0;  // of a token's row; 0: the model gives none, only logits
   std::string isa{};      // instruction set that its products run on; empty: that of kernels::active()
   size_t labels = 0;      // logits of its classification head; 0: it has none
+  // The least cosine of some texts' vectors to those in float32, measured by the load; 1 in float32; nothing
+  // where it was not measured.
+  std::optional<double> cosine{};
 
   // Numbers in a row of embed()'s output; 0: such rows cannot be had of this engine.
   size_t width(Pooling pooling) const noexcept { return pooling == Pooling::kScore ? labels : dimensions; }

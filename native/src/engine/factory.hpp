@@ -11,6 +11,13 @@
 
 namespace gteway {
 
+// Texts as the model's tokenizer has them, and how their tokens' rows become a vector where the model has no
+// head, whose way it is then. Without any, ids from all over the vocabulary stand for them.
+struct ProbeTexts {
+  std::vector<std::vector<int32_t>> ids;
+  Pooling pooling = Pooling::kMean;
+};
+
 enum class EngineKind { kOrt, kEncoder };
 enum class Device { kAuto, kCpu, kCuda };
 
@@ -28,14 +35,18 @@ struct EngineOptions {
   size_t max_batch_tokens = 0;    // 0: the engine's own choice
   std::string ort_library;        // absolute path of ONNX Runtime's shared library; the encoder opens none
   std::string cuda_library;       // absolute path of libgteway_cuda, for the encoder on a CUDA device
+  // The encoder on a CPU measures the cosine of these texts' vectors to those in float32, and is not loaded
+  // where one is below `least_cosine`.
+  ProbeTexts probes;
+  double least_cosine = 0;
   // Gives the loading up. Not null.
   std::shared_ptr<const StopFlag> stop = std::make_shared<const StopFlag>();
 };
 
 // Loads the model: may take seconds, call it on a native thread. Reasons why something better was passed over
 // are added to `fallbacks`. Throws Error: kRuntimeUnavailable, kDeviceUnavailable, kModelInvalid,
-// kModelUnsupported; of the encoder also kInferenceFailed, where its vectors are not those of the model;
-// kAborted soon after `stop` is set.
+// kModelUnsupported; of the encoder also kInferenceFailed, where its vectors are not those of the model, or
+// not near enough; kAborted soon after `stop` is set.
 std::unique_ptr<Engine> make_engine(const EngineOptions& options, std::vector<Fallback>& fallbacks);
 
 }  // namespace gteway

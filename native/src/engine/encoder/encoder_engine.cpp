@@ -33,7 +33,8 @@ class EncoderEngine final : public Engine {
               .dtype = packed_->dtype,
               .dimensions = packed_->config.hidden,
               .isa = isa_of(packed_->dtype),
-              .labels = packed_->head ? packed_->head->labels : 0},
+              .labels = packed_->head ? packed_->head->labels : 0,
+              .cosine = options.cosine},
         cost_{.padded = false,
               .max_batch_tokens = options.max_batch_tokens > 0 ? options.max_batch_tokens : kBatchTokens},
         crew_(std::max<size_t>(options.threads, 1) - 1) {}

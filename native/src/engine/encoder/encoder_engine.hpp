@@ -16,7 +16,8 @@ namespace gteway {
 struct EncoderOptions {
   std::string dtype = "fp32";  // "fp32", "bf16", "int8": what products are computed in
   size_t threads = 1;          // the most that embed() will be asked to share a batch among; also for packing
-  size_t max_batch_tokens = 0;  // 0: the engine's own choice
+  size_t max_batch_tokens = 0;     // 0: the engine's own choice
+  std::optional<double> cosine{};  // what info() tells
 };
 
 // Why the encoder cannot run such a model in that dtype on this machine, for people ("bf16 needs AVX512_BF16

@@ -1,10 +1,12 @@
 #include "engine/encoder/encoder_loading.hpp"
 
+#include <optional>
 #include <string>
 
 #include "base/error.hpp"
 #include "base/memory.hpp"
 #include "engine/encoder/encoder_engine.hpp"
+#include "engine/encoder/exactness.hpp"
 #include "engine/encoder/reference.hpp"
 #include "model/read_encoder.hpp"
 
@@ -18,19 +20,38 @@ double least_cosine(std::string_view dtype) {
   return dtype == "bf16" ? 0.9995 : 0.99;
 }
 
+// Of the texts that the options name; nothing where it would take scalar kernels, and nobody asks for one.
+std::optional<double> measured_cosine(Engine& engine, const EncoderWeights& weights,
+                                      const EngineOptions& options) {
+  if (options.dtype == "fp32") return 1;
+  if (engine.info().isa == "scalar" && options.least_cosine <= 0) return std::nullopt;
+  const StopFlag::Callback end_engine(*options.stop, [&engine] { engine.terminate(); });
+  const double cosine =
+      least_cosine_to_float32(engine, weights, options.probes, options.threads, *options.stop);
+  if (cosine >= options.least_cosine) return cosine;
+  throw Error(
+      ErrorCode::kInferenceFailed,
+      "in " + options.dtype + " this model's vectors come no nearer to those in fp32 than a cosine of " +
+          std::to_string(cosine) + ", and " + std::to_string(options.least_cosine) + " is what is asked for");
+}
+
 }  // namespace
 
 std::unique_ptr<Engine> load_encoder(const EngineOptions& options) {
   const EncoderWeights weights = read_encoder(options.model_path, options.config_path, options.stop);
   try {
-    std::unique_ptr<Engine> engine = make_encoder(
-        weights,
-        {.dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens},
-        *options.stop);
-    check_encoder(*engine, weights, options.dtype, *options.stop);
+    const std::shared_ptr<const PackedEncoder> packed =
+        pack_encoder(weights, options.dtype, options.threads, *options.stop);
+    EncoderOptions encoder{
+        .dtype = options.dtype, .threads = options.threads, .max_batch_tokens = options.max_batch_tokens};
+    {
+      const std::unique_ptr<Engine> engine = make_encoder(packed, encoder);
+      check_encoder(*engine, weights, options.dtype, *options.stop);
+      encoder.cosine = measured_cosine(*engine, weights, options);
+    }
     weights.check_unchanged();
     return_freed_memory();
-    return engine;
+    return make_encoder(packed, encoder);
   } catch (const Error& error) {
     // Vectors of half a model say nothing about the encoder.
     if (error.code != ErrorCode::kAborted) weights.check_unchanged();

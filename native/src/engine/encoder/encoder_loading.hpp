@@ -11,9 +11,10 @@
 
 namespace gteway {
 
-// Reads the weights, packs them, checks the result and that the files are still what they were, and lets go
-// of them. Throws Error: kModelUnsupported and kModelInvalid as read_encoder() and pack_encoder() do,
-// kInferenceFailed as check_encoder() does, kAborted soon after options.stop is set.
+// Reads the weights, packs them, checks the result, measures how near its vectors come to those in float32,
+// checks that the files are still what they were, and lets go of them. Throws Error: kModelUnsupported and
+// kModelInvalid as read_encoder() and pack_encoder() do, kInferenceFailed as check_encoder() does and where
+// the cosine is below options.least_cosine, kAborted soon after options.stop is set.
 std::unique_ptr<Engine> load_encoder(const EngineOptions& options);
 
 // Compares the engine's rows for a short text with those of the scalar reference. Throws

@@ -92,7 +92,8 @@ class Pass {
         at_(workspace),
         crew_(crew),
         times_(times),
-        tokens_(batch.tokens()) {
+        tokens_(batch.tokens()),
+        operand_(workspace.x) {
     if (times_ != nullptr) last_ = times_->clock();
   }
 
@@ -341,14 +342,14 @@ class Pass {
 }  // namespace
 
 bool forward(const PackedEncoder& encoder, const RaggedBatch& batch, Workspace& workspace, Crew* crew,
-             const std::atomic<bool>& terminated, PhaseTimes* times) noexcept {
+             const std::atomic<bool>& terminated, PhaseTimes* times, const Stretch& stretch) noexcept {
   Pass pass(encoder, batch, workspace, crew, times);
-  pass.embed();
+  if (stretch.embeds) pass.embed();
   for (const PackedLayer& layer : encoder.layers) {
     if (terminated.load(std::memory_order_relaxed)) return false;
     pass.run(layer);
   }
-  pass.end();
+  if (stretch.ends) pass.end();
   return true;
 }
 

@@ -22,10 +22,17 @@ struct PhaseTimes {
   std::array<double, kPhases> seconds{};
 };
 
+// Where a pass begins and ends, of an encoder in float32 that is packed some layers at a time.
+struct Stretch {
+  bool embeds = true;  // false: workspace.x holds the rows of the layer before
+  bool ends = true;    // false: more layers follow
+};
+
 // Runs the encoder; workspace.x holds the last layer's rows afterwards. The batch must fit the workspace; ids
 // are valid. `crew`, on shift, shares the work; null: this thread does it all. Returns false when
 // `terminated` was seen to be set between two layers.
 bool forward(const PackedEncoder& encoder, const RaggedBatch& batch, Workspace& workspace, Crew* crew,
-             const std::atomic<bool>& terminated, PhaseTimes* times = nullptr) noexcept;
+             const std::atomic<bool>& terminated, PhaseTimes* times = nullptr,
+             const Stretch& stretch = {}) noexcept;
 
 }  // namespace gteway

@@ -6,6 +6,7 @@
 #include "base/error.hpp"
 #include "engine/encoder/encoder_engine.hpp"
 #include "engine/encoder/encoder_loading.hpp"
+#include "engine/encoder/exactness.hpp"
 #include "engine/encoder/random_encoder.hpp"
 #include "engine/encoder/reference.hpp"
 #include "test.hpp"
@@ -139,6 +140,14 @@ void check_form(const Form& form, const std::string& dtype) {
     for (const size_t threads : {1, 2}) {
       engine->embed({ids, offsets}, Pooling::kNone, false, threads, together);
       CHECK(std::memcmp(together.data(), alone.data(), alone.size() * sizeof(float)) == 0);
+    }
+    if (dtype != "fp32") continue;
+    // What others are measured by: the same, packed one layer at a time and all at once.
+    for (const Pooling pooling : {Pooling::kMean, Pooling::kCls}) {
+      std::vector<float> vectors(4 * form.config.hidden);
+      engine->embed({ids, offsets}, pooling, false, 1, vectors);
+      for (const size_t bytes : {size_t{1}, kMeasuredBytes})
+        CHECK(vectors_in_float32(model.weights, {ids, offsets}, pooling, 2, StopFlag(), bytes) == vectors);
     }
   }
 }
