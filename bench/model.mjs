@@ -60,8 +60,12 @@ function gteFixture(tool) {
   return target;
 }
 
-/** @param {string} path */
-async function fromDist(path) {
+/**
+ * A module of the library that is no part of its interface.
+ *
+ * @param {string} path
+ */
+export async function fromDist(path) {
   const file = join(here, '..', 'dist', path);
   if (!existsSync(file)) throw new Error(`${file} is missing: build the library first (npm run build)`);
   return import(new URL(`../dist/${path}`, import.meta.url).href);

@@ -11,6 +11,7 @@ npm run bench -- tokenizer [options]     how fast it tokenises, beside others
 npm run bench -- search [options]        how fast it finds the nearest vectors, beside a loop and an index
 npm run bench -- quality [options]       how well gteway-mini finds things, beside BM25 and others
 npm run bench -- load|fairness|concurrency|soak [options]   a server under load
+npm run bench -- families [options]      models of each family at their real shapes, beside others
 npm run bench -- --compare COMMIT [case …] [options]        this checkout beside another commit, in turns
 
 cases (default: ${cases
@@ -42,6 +43,13 @@ if (first === 'tokenizer') {
   installDependencies();
   const { runQuality } = await import('./quality/run.mjs');
   await runQuality(process.argv.slice(3));
+} else if (first === 'families') {
+  installDependencies();
+  const { runFamilies } = await import('./families/run.mjs');
+  await runFamilies(process.argv.slice(3)).catch((/** @type {Error} */ error) => {
+    console.error(error.message);
+    process.exitCode = 2;
+  });
 } else if (first !== undefined && ['load', 'fairness', 'concurrency', 'soak'].includes(first)) {
   installDependencies();
   const { runServing } = await import('./serving/run.mjs');

@@ -94,6 +94,10 @@ export interface NativeTokenizerConfig {
   pairTypeIds: Int32Array;
   /** Where two have the same content, the first is matched. */
   addedTokens: NativeAddedToken[];
+  /** Of static models: the id that is left out of every text; -1: none. */
+  leftOutId: number;
+  /** Of static models: how many characters of a text are read for each token of a limit; 0: all. */
+  charsPerToken: number;
 }
 
 export interface NativeTokenizer {
@@ -120,8 +124,8 @@ export interface NativeTokenizer {
   ): { ids: Int32Array; typeIds: Int32Array; truncated: boolean };
   count(text: string, addSpecialTokens: boolean): number;
   /**
-   * Tokens of text.slice(spans[2 * i], spans[2 * i + 1]) each by itself, without special tokens. `oneByte`: the text has no
-   * character above U+00FF.
+   * Tokens of text.slice(spans[2 * i], spans[2 * i + 1]) each by itself, without special tokens; with `charsPerToken` as
+   * many as its characters take up of a limit, where those are more. `oneByte`: the text has no character above U+00FF.
    */
   countSpans(text: string, oneByte: boolean, spans: Uint32Array): Uint32Array;
   /** Empty where no token has this id. */
@@ -276,9 +280,9 @@ export interface NativeSessionOptions {
   /** Absolute paths: of the weights, and of the model's config.json. */
   readonly weightsPath: string;
   readonly configPath: string;
-  /** `'encoder'` opens no ONNX Runtime. */
-  readonly engine: 'ort' | 'encoder';
-  /** Absolute path: ONNX Runtime's shared library; for the encoder on CUDA libgteway_cuda, on the CPU ''. */
+  /** Only `'ort'` opens ONNX Runtime. */
+  readonly engine: 'ort' | 'encoder' | 'static';
+  /** Absolute path: ONNX Runtime's shared library; for the encoder on CUDA libgteway_cuda, otherwise ''. */
   readonly library: string;
   readonly dtype: string;
   readonly device: 'auto' | 'cpu' | 'cuda';

@@ -1,4 +1,5 @@
 /** Every competitor, by the file that drives it. A new one is a file here and a line. */
+import * as families from './families.mjs';
 import * as fastembed from './fastembed.mjs';
 import * as gteway from './gteway.mjs';
 import * as onnxruntimeWeb from './onnxruntime-web.mjs';
@@ -11,5 +12,6 @@ export const drivers = {
   'onnxruntime-node': onnxruntime,
   transformers,
   'onnxruntime-web': onnxruntimeWeb,
+  families,
   fastembed,
 };

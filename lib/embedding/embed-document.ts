@@ -127,7 +127,8 @@ function meansOf(rows: Embeddings, documentOf: readonly number[], documents: num
   }
   const data = new Float32Array(documents * dimensions);
   for (const [document, sum] of sums.entries()) {
-    const length = normalize ? Math.max(Math.hypot(...sum), 1e-12) : (tokens[document] ?? 1);
+    // A static model may know no token of a document.
+    const length = normalize ? Math.max(Math.hypot(...sum), 1e-12) : Math.max(tokens[document] ?? 0, 1);
     for (const [d, value] of sum.entries())
       data[document * dimensions + d] = errors.has(document) ? NaN : value / length;
   }

@@ -1,10 +1,10 @@
 /** Loads a model with the first engine of the plan that can run it. */
 import type { NativeLoaded, NativeSession } from '../../types/binding.js';
 import { onAbort } from '../cancellation/abort-listeners.js';
-import { type EngineAttempt, type Fallback, planEngines } from './engine-plan.js';
+import { type EngineAttempt, type Fallback, planEngines, planStatic } from './engine-plan.js';
 import { GtewayError, isGtewayError } from '../errors.js';
 import { classifies, labelsOf, type ModelConfig, scoreActivation } from '../models/config.js';
-import { type ResolvedModel, type ResolveOptions, resolveModel } from '../models/resolve.js';
+import { isStaticModel, type ResolvedModel, type ResolveOptions, resolveModel } from '../models/resolve.js';
 import { knownModel } from '../models/registry.js';
 import { knownReranker } from '../models/rerankers.js';
 import { binding } from '../native/binding.js';
@@ -41,7 +41,10 @@ export async function loadEngine<For extends Purpose>(
   // Nothing needs to be fetched to know.
   if (purpose === 'embedding' && knownReranker(model) !== undefined) throw isReranker(model);
   if (purpose === 'reranking' && knownModel(model) !== undefined) throw isNoReranker(model);
-  const plan = planEngines({ ...options, modelFile: options.resolve.modelFile });
+  const engineOptions = { ...options, modelFile: options.resolve.modelFile };
+  const plan = (await isStaticModel(model, { ...options.resolve, signal }))
+    ? [planStatic(model, engineOptions)]
+    : planEngines(engineOptions);
   const fallbacks: Fallback[] = [];
   let refused: GtewayError | undefined;
   for (const [i, step] of plan.entries()) {
@@ -85,6 +88,7 @@ function reasonToGoOn({ engine, dtype }: EngineAttempt, error: GtewayError): Fal
     const isAboutCuda = code === 'ERR_DEVICE_UNAVAILABLE' || code === 'ERR_RUNTIME_UNAVAILABLE';
     return isAboutCuda ? { wanted: 'cuda', reason: message } : undefined;
   }
+  if (engine === 'static') return undefined;
   // Its vectors in this dtype are not near enough to those in fp32; those of a wider one may be.
   if (code === 'ERR_INFERENCE_FAILED') return { wanted: dtype, reason: message };
   const isAnotherModel = code === 'ERR_MODEL_UNSUPPORTED' || code === 'ERR_MODEL_INVALID';
@@ -101,7 +105,8 @@ export async function resolveForEngines(
   model: string,
   { engine = 'auto', dtype = 'auto', ...options }: Omit<ResolveOptions, 'engine'> & { engine?: EngineName },
 ): Promise<ResolvedModel> {
-  const plan = planEngines({ engine, dtype, device: 'auto', modelFile: options.modelFile });
+  const engineOptions = { engine, dtype, device: 'auto' as const, modelFile: options.modelFile };
+  const plan = (await isStaticModel(model, options)) ? [planStatic(model, engineOptions)] : planEngines(engineOptions);
   const attempts = plan.filter((step) => 'engine' in step);
   for (const [i, step] of attempts.entries()) {
     try {
@@ -173,6 +178,7 @@ const finalDetail = { isForAnyEngine: true } as const;
 
 /** Before the weights are read, and maybe fetched: what config.json says the model is for. */
 function checkPurpose(model: string, config: ModelConfig, purpose: Purpose): void {
+  if (config.isStatic && purpose === 'reranking') throw isNoReranker(model, true);
   const scores = classifies(config);
   if (scores === undefined) return;
   if (scores && purpose === 'embedding') throw isReranker(model, true);
@@ -218,7 +224,8 @@ function isNoReranker(model: string, isFinal = false): GtewayError {
 
 /** A model whose configuration and graph disagree is not the model its files say it is. */
 function checkDimensions(files: ResolvedModel, loaded: NativeLoaded): void {
-  if (files.config.hiddenSize === loaded.dimensions) return;
+  // What a static model's configuration says of its vectors may be of those it was made from.
+  if (files.config.isStatic || files.config.hiddenSize === loaded.dimensions) return;
   throw new GtewayError(
     'ERR_MODEL_INVALID',
     `${files.configPath} says the vectors have ${files.config.hiddenSize} values, ${files.weightsPath} makes ` +

@@ -12,7 +12,7 @@ import type { FilledSessionOptions } from './session-options.js';
 
 /** One way to run a model. */
 export interface EngineAttempt {
-  readonly engine: 'encoder' | 'ort';
+  readonly engine: 'encoder' | 'ort' | 'static';
   readonly device: 'cpu' | 'cuda';
   /** What the encoder computes in; for ONNX Runtime, which file is taken. */
   readonly dtype: Dtype;
@@ -83,6 +83,26 @@ export function planEngines(options: EngineOptions, machine: Machine = thisMachi
   throw new GtewayError('ERR_DEVICE_UNAVAILABLE', `the encoder cannot run on this machine: ${reasons}`, {
     details: { engine: 'encoder', dtype },
   });
+}
+
+/**
+ * The only way to run a static model. Throws ERR_MODEL_UNSUPPORTED or ERR_DEVICE_UNAVAILABLE where something else was
+ * asked for by name: a table of vectors is added up in fp32 on the CPU, and nothing is gained by another way.
+ */
+export function planStatic(model: string, { engine, device, dtype }: EngineOptions): EngineAttempt {
+  const refuse = (code: 'ERR_MODEL_UNSUPPORTED' | 'ERR_DEVICE_UNAVAILABLE', what: string): never => {
+    throw new GtewayError(
+      code,
+      `'${model}' is a static model, a table of token vectors without a network: ${what}. Leave the option out.`,
+      { details: { model } },
+    );
+  };
+  if (engine !== 'auto') refuse('ERR_MODEL_UNSUPPORTED', `there is nothing in it for engine '${engine}' to compute`);
+  if (device === 'cuda') refuse('ERR_DEVICE_UNAVAILABLE', "device 'cuda' has no engine for it");
+  if (dtype !== 'auto' && dtype !== 'fp32') {
+    refuse('ERR_MODEL_UNSUPPORTED', `its vectors are added up in fp32, not in ${dtype}`);
+  }
+  return { engine: 'static', device: 'cpu', dtype: 'fp32' };
 }
 
 function encoderSteps(dtype: 'auto' | Dtype, machine: Machine): EnginePlan {

@@ -8,16 +8,16 @@ export interface ModelInfo {
   readonly maxTokens: number;
   /** `'cpu'`, or `'cuda:0'` and so on. */
   readonly device: string;
-  /** `'encoder'`: gteway's own; `'ort'`: ONNX Runtime. */
+  /** `'encoder'`: gteway's own; `'ort'`: ONNX Runtime; `'static'`: gteway's own for tables of token vectors. */
   readonly engine: string;
   /** What is computed in. Of ONNX Runtime: the precision of its file. */
   readonly dtype: string;
   /**
    * The least cosine of a few fixed texts' vectors to those in fp32, measured when the encoder was loaded; 1 in fp32. Null
-   * where nothing was measured: ONNX Runtime, CUDA devices, scalar kernels.
+   * where nothing was measured: ONNX Runtime, CUDA devices, scalar kernels, static models.
    */
   readonly cosine: number | null;
-  /** The instruction set of the encoder's products; beside ONNX Runtime, of gteway's other kernels. */
+  /** The instruction set of the encoder's products, otherwise of gteway's other kernels. */
   readonly isa: string;
   /** Native threads that tokenize and compute. */
   readonly threads: number;

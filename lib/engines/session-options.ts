@@ -32,7 +32,8 @@ export interface EmbeddingSessionOptions {
   /**
    * What computes. `'encoder'` is gteway's own engine for BERT-shaped models on CPUs, or an error where it cannot run the
    * model (ERR_MODEL_UNSUPPORTED) or not on this machine (ERR_DEVICE_UNAVAILABLE). `'ort'` is ONNX Runtime. `'auto'`: the
-   * encoder where it can run the model, otherwise ONNX Runtime, and `session.info.fallbacks` says why.
+   * encoder where it can run the model, otherwise ONNX Runtime, and `session.info.fallbacks` says why. A static model, a
+   * table of token vectors, has an engine of its own, and none to choose.
    * @default 'auto'
    */
   engine?: EngineName;

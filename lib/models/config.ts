@@ -3,18 +3,28 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { GtewayError } from '../errors.js';
 import type { PoolingMode } from './registry.js';
+import {
+  checkStaticModules,
+  model2vecTokens,
+  modulesFile,
+  staticKind,
+  type StaticKind,
+  unlimitedTokens,
+} from './static-model.js';
 
 /** What `config.json` says about the network. */
 export interface ModelConfig {
   /** `bert`, `roberta`, `distilbert`, … */
   readonly modelType: string;
-  /** Width of the hidden states, so the length of the vectors. */
-  readonly hiddenSize: number;
+  /** Width of the hidden states, so the length of the vectors. Of a static model only its table tells it for certain. */
+  readonly hiddenSize?: number;
   /** The longest input in tokens, special tokens included. */
   readonly maxTokens: number;
-  /** `max_position_embeddings` as written; RoBERTa-like models cannot use all of it. */
-  readonly maxPositionEmbeddings: number;
+  /** `max_position_embeddings` as written; RoBERTa-like models cannot use all of it. Static models have none. */
+  readonly maxPositionEmbeddings?: number;
   readonly vocabSize?: number;
+  /** A table of token vectors, without a network. */
+  readonly isStatic: boolean;
   /** The whole file, for readers that need more of it. */
   readonly raw: Readonly<Record<string, unknown>>;
 }
@@ -26,9 +36,27 @@ const positionKeys = ['max_position_embeddings', 'n_positions', 'max_seq_len'] a
 /** These count positions from `pad_token_id + 1`, so that many of their position vectors are never used. */
 const offsetPositions = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']);
 
-/** Reads `config.json`. Throws ERR_MODEL_INVALID naming the field that is missing or wrong. */
-export async function readModelConfig(path: string): Promise<ModelConfig> {
+/**
+ * Reads a directory's `config.json`, or of a static model without one `modules.json`. Throws ERR_MODEL_INVALID naming the
+ * field that is missing or wrong.
+ */
+export async function readModelConfig(directory: string): Promise<ModelConfig> {
+  const path = join(directory, 'config.json');
+  const kind = await readStaticKind(directory);
+  if (kind === 'sentence-transformers') {
+    return { modelType: 'static-embedding', maxTokens: unlimitedTokens, isStatic: true, raw: {} };
+  }
   const raw = await readJsonObject(path);
+  if (kind === 'model2vec') {
+    const { hidden_dim: width } = raw;
+    return {
+      modelType: 'model2vec',
+      ...(typeof width === 'number' && Number.isInteger(width) && width > 0 ? { hiddenSize: width } : {}),
+      maxTokens: model2vecTokens,
+      isStatic: true,
+      raw,
+    };
+  }
   const modelType = raw.model_type;
   if (typeof modelType !== 'string') {
     throw new GtewayError('ERR_MODEL_INVALID', `${path}: "model_type" is ${show(modelType)}, expected a string`);
@@ -45,6 +73,7 @@ export async function readModelConfig(path: string): Promise<ModelConfig> {
     maxTokens: maxPositionEmbeddings - offset,
     maxPositionEmbeddings,
     ...(typeof vocabSize === 'number' ? { vocabSize } : {}),
+    isStatic: false,
     raw,
   };
 }
@@ -82,8 +111,14 @@ export function scoreActivation({ raw }: ModelConfig): 'sigmoid' | 'none' {
   );
 }
 
+/** Whether a directory holds a static model, and whose rules it follows. */
+export async function readStaticKind(directory: string): Promise<StaticKind | undefined> {
+  const config = await readJsonIfPresent(join(directory, 'config.json'));
+  return staticKind(config, await readJsonIfPresent(join(directory, modulesFile)));
+}
+
 /** Files of a sentence-transformers model that say how token vectors become one vector. */
-export const poolingFiles = ['modules.json', '1_Pooling/config.json'] as const;
+export const poolingFiles = [modulesFile, '1_Pooling/config.json'] as const;
 
 /**
  * The pooling a model directory states, or undefined when it has no sentence-transformers files.
@@ -92,7 +127,12 @@ export const poolingFiles = ['modules.json', '1_Pooling/config.json'] as const;
  * would give vectors that look right and are not.
  */
 export async function readPooling(directory: string): Promise<PoolingMode | undefined> {
-  await checkLayers(join(directory, 'modules.json'));
+  const modules = join(directory, modulesFile);
+  if ((await readStaticKind(directory)) !== undefined) {
+    checkStaticModules(modules, await readJsonIfPresent(modules));
+    return 'mean';
+  }
+  await checkLayers(modules);
   // modules.json names this folder too; every published model uses the same one, and a path out of a downloaded file
   // would have to be distrusted.
   const path = join(directory, '1_Pooling', 'config.json');

@@ -1,20 +1,13 @@
 /** Which files make up a model, and which of them a dtype or a file name chooses. Knows names, touches no disk. */
 import { poolingFiles } from './config.js';
+import { type FileSet, tokenizerConfigFile } from './file-names.js';
 import { promptsFile } from './prompts.js';
+import { tableCandidates } from './static-model.js';
+
+export { configFile, type FileSet, tokenizerConfigFile, tokenizerFile } from './file-names.js';
 
 /** Precision of the weights. int8 is dynamic quantisation: weights are 8-bit, activations are quantised as they come. */
 export type Dtype = 'fp32' | 'fp16' | 'bf16' | 'int8';
-
-/** A set of file names: a directory, a cached snapshot, or what the hub lists. Names use `/`. */
-export interface FileSet {
-  has(file: string): boolean;
-  /** All names, for messages. */
-  list(): readonly string[];
-}
-
-export const configFile = 'config.json';
-export const tokenizerFile = 'tokenizer.json';
-export const tokenizerConfigFile = 'tokenizer_config.json';
 
 /** File names per dtype, in the `onnx` folder or beside `config.json`, best first. */
 const onnxNames: Readonly<Record<Dtype, readonly string[]>> = {
@@ -27,7 +20,7 @@ const onnxNames: Readonly<Record<Dtype, readonly string[]>> = {
 
 /** Which file of weights is wanted. */
 export interface WeightsChoice {
-  readonly engine: 'ort' | 'encoder';
+  readonly engine: 'ort' | 'encoder' | 'static';
   readonly dtype: Dtype;
   /** Instead of the one that engine and dtype name. */
   readonly modelFile: string | undefined;
@@ -36,6 +29,7 @@ export interface WeightsChoice {
 /** The names the file can have, best first. */
 export function weightsCandidates({ engine, dtype, modelFile }: WeightsChoice): string[] {
   if (modelFile !== undefined) return [modelFile];
+  if (engine === 'static') return [...tableCandidates];
   const inFolders = (names: readonly string[]): string[] =>
     ['onnx/', ''].flatMap((folder) => names.map((name) => folder + name));
   if (engine === 'ort') return inFolders(onnxNames[dtype]);

@@ -10,6 +10,16 @@ export type Prompts = Readonly<Record<string, string>>;
 /** The file of a sentence-transformers model that names its prompts. */
 export const promptsFile = 'config_sentence_transformers.json';
 
+/**
+ * The name of the prompt that sentence-transformers puts before every text unless told otherwise, which gteway does not;
+ * undefined where the directory's file names none.
+ */
+export async function readDefaultPrompt(directory: string): Promise<string | undefined> {
+  const config = await readJsonIfPresent(join(directory, promptsFile));
+  const { default_prompt_name: name } = Object(config) as { default_prompt_name?: unknown };
+  return typeof name === 'string' ? name : undefined;
+}
+
 /** Of a known model: where one of the two is prefixed, the other one's text stands alone. */
 export function knownPrompts({ queryPrefix, passagePrefix }: KnownModel): Prompts {
   if (queryPrefix === undefined && passagePrefix === undefined) return {};

@@ -31,13 +31,19 @@ export type KnownModelName =
   | 'snowflake-arctic-embed-l'
   | 'snowflake-arctic-embed-m-v1.5'
   | 'all-mpnet-base-v2'
+  | 'all-distilroberta-v1'
   | 'multilingual-e5-small'
   | 'multilingual-e5-base'
   | 'multilingual-e5-large'
   | 'bge-m3'
   | 'snowflake-arctic-embed-l-v2.0'
   | 'gte-modernbert-base'
-  | 'modernbert-embed-base';
+  | 'modernbert-embed-base'
+  | 'potion-base-2M'
+  | 'potion-base-4M'
+  | 'potion-base-8M'
+  | 'potion-base-32M'
+  | 'potion-retrieval-32M';
 
 /** What is known about an embedding model without opening its files. */
 export interface KnownModel {
@@ -55,6 +61,8 @@ export interface KnownModel {
    */
   readonly trainedTokens?: number;
   readonly pooling: PoolingMode;
+  /** A table of token vectors, without a network: some hundred times as fast, and less exact. */
+  readonly isStatic?: true;
   /** SPDX identifier of the weights' licence. */
   readonly license: string;
   /** What the model card asks to put before a search query. The prompt `query`. */
@@ -70,6 +78,11 @@ type Facts = Omit<KnownModel, 'name' | 'repository' | 'maxTokens'> & { readonly 
 
 function known(name: KnownModelName, repository: string, facts: Facts): KnownModel {
   return { name, repository, maxTokens: 512, ...facts };
+}
+
+/** Their limit is that of model2vec's `encode`. */
+function potion(name: KnownModelName, dimensions: number): KnownModel {
+  return known(name, `minishlab/${name}`, { dimensions, pooling: 'mean', isStatic: true, license: 'MIT' });
 }
 
 export const knownModels: readonly KnownModel[] = [
@@ -151,6 +164,13 @@ export const knownModels: readonly KnownModel[] = [
     trainedTokens: 384,
   }),
 
+  known('all-distilroberta-v1', 'Xenova/all-distilroberta-v1', {
+    dimensions: 768,
+    pooling: 'mean',
+    license: 'Apache-2.0',
+    trainedTokens: 128,
+  }),
+
   known('multilingual-e5-small', 'Xenova/multilingual-e5-small', {
     dimensions: 384,
     pooling: 'mean',
@@ -192,6 +212,12 @@ export const knownModels: readonly KnownModel[] = [
     queryPrefix: 'search_query: ',
     passagePrefix: 'search_document: ',
   }),
+
+  potion('potion-base-2M', 64),
+  potion('potion-base-4M', 128),
+  potion('potion-base-8M', 256),
+  potion('potion-base-32M', 512),
+  potion('potion-retrieval-32M', 512),
 ];
 
 /**
@@ -212,6 +238,7 @@ const sameWeights: Readonly<Record<string, string>> = {
   'sentence-transformers/all-minilm-l6-v2': 'all-MiniLM-L6-v2',
   'sentence-transformers/all-minilm-l12-v2': 'all-MiniLM-L12-v2',
   'sentence-transformers/all-mpnet-base-v2': 'all-mpnet-base-v2',
+  'sentence-transformers/all-distilroberta-v1': 'all-distilroberta-v1',
   'intfloat/multilingual-e5-small': 'multilingual-e5-small',
   'intfloat/multilingual-e5-base': 'multilingual-e5-base',
   'intfloat/multilingual-e5-large': 'multilingual-e5-large',

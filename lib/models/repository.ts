@@ -18,6 +18,7 @@ import {
 } from './model-files.js';
 import { isRelativeFile } from './names.js';
 import { promptsFile } from './prompts.js';
+import { layoutOf } from './static-model.js';
 import type { KnownModel } from './registry.js';
 
 /** What is wanted of a repository. */
@@ -159,8 +160,11 @@ function takeInventory(files: FileSet, selection: FileSelection, isKnown: boolea
   const present: string[] = [];
   const missing: string[] = [];
   const missingOptional: string[] = [];
-  for (const file of [configFile, tokenizerFile]) (files.has(file) ? present : missing).push(file);
+  const { describedBy, tokenizer } = layoutOf(files);
+  const needed = [describedBy, tokenizer];
+  for (const file of needed) (files.has(file) ? present : missing).push(file);
   for (const file of optionalFiles(selection.kind, isKnown)) {
+    if (needed.includes(file)) continue;
     (files.has(file) ? present : missingOptional).push(file);
   }
   if (selection.kind === 'model') {

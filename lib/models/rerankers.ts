@@ -43,6 +43,24 @@ export const knownRerankers: readonly KnownReranker[] = [
     maxTokens: 8192,
     license: 'Apache-2.0',
   },
+  {
+    name: 'jina-reranker-v1-tiny-en',
+    repository: 'jinaai/jina-reranker-v1-tiny-en',
+    maxTokens: 8192,
+    license: 'Apache-2.0',
+  },
+  {
+    name: 'jina-reranker-v1-turbo-en',
+    repository: 'jinaai/jina-reranker-v1-turbo-en',
+    maxTokens: 8192,
+    license: 'Apache-2.0',
+  },
+  {
+    name: 'jina-reranker-v2-base-multilingual',
+    repository: 'jinaai/jina-reranker-v2-base-multilingual',
+    maxTokens: 1024,
+    license: 'CC-BY-NC-4.0',
+  },
 ];
 
 const byName = new Map(knownRerankers.map((model) => [model.name.toLowerCase(), model]));

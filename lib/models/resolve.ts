@@ -1,26 +1,25 @@
 /** From a model's name to its files on disk: a directory as it is, a repository from the cache or the hub. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { GtewayError } from '../errors.js';
+import { GtewayError, isGtewayError } from '../errors.js';
 import { directoryFiles } from './cache.js';
 import { classifyModel, type ModelReference } from './classify.js';
-import { type ModelConfig, readModelConfig, readPooling } from './config.js';
+import { type ModelConfig, readModelConfig, readPooling, readStaticKind } from './config.js';
 import {
   chooseWeights,
-  configFile,
   type Dtype,
   dtypeOfFile,
   type FileSet,
   isSafetensors,
   missingWeightsMessage,
   tokenizerConfigFile,
-  tokenizerFile,
   type WeightsChoice,
 } from './model-files.js';
 import { isRelativeFile, isRevision } from './names.js';
 import { knownPrompts, type Prompts, readPrompts } from './prompts.js';
 import { nearestKnownModel, type PoolingMode } from './registry.js';
 import { type FileSelection, locateRepository } from './repository.js';
+import { layoutOf } from './static-model.js';
 import type { DownloadProgress } from './download.js';
 
 export type { DownloadProgress } from './download.js';
@@ -29,10 +28,10 @@ export type { Dtype } from './model-files.js';
 export interface ResolveOptions {
   /**
    * Who is to read the weights. `'encoder'` takes `onnx/model.onnx`, else `model.safetensors`, else the fp16 ONNX file,
-   * whatever the dtype: it packs its own.
+   * whatever the dtype: it packs its own. `'static'` takes the table of a static model.
    * @default 'ort', unless `modelFile` is a safetensors file
    */
-  engine?: 'ort' | 'encoder';
+  engine?: 'ort' | 'encoder' | 'static';
   /**
    * Which ONNX file ONNX Runtime takes: `onnx/model.onnx` (fp32), `onnx/model_fp16.onnx`, `onnx/model_quantized.onnx` or
    * `onnx/model_int8.onnx` (int8); each also without the `onnx/` folder. `'bf16'` takes the fp32 file, since there are
@@ -128,6 +127,24 @@ export async function resolveTokenizer(
   return describe(model, await locate(classifyModel(model), options, { kind: 'tokenizer' }));
 }
 
+/**
+ * Whether the model is a table of token vectors. Fetches its configuration and tokenizer where nothing nearer tells; a
+ * model that cannot be found is none.
+ */
+export async function isStaticModel(model: string, options: ResolveOptions): Promise<boolean> {
+  const reference = classifyModel(model);
+  if (reference.kind === 'llm') return false;
+  if (reference.kind !== 'directory' && reference.facts !== undefined) return reference.facts.isStatic === true;
+  try {
+    const { directory } = await locate(reference, options, { kind: 'tokenizer' });
+    return (await readStaticKind(directory)) !== undefined;
+  } catch (error) {
+    // What is missing is told by whoever needs it.
+    if (isGtewayError(error, 'ERR_MODEL_NOT_FOUND') || isGtewayError(error, 'ERR_OFFLINE')) return false;
+    throw error;
+  }
+}
+
 interface Place {
   readonly source: ResolvedModel['source'];
   readonly directory: string;
@@ -172,14 +189,14 @@ async function locate(reference: ModelReference, options: ResolveOptions, select
 async function describe(model: string, place: Place): Promise<ResolvedTokenizer> {
   const { directory } = place;
   const files = directoryFiles(directory);
-  const configPath = join(directory, configFile);
+  const { describedBy, tokenizer } = layoutOf(files);
   return {
     ...place,
     name: model,
-    configPath,
-    tokenizerPath: join(directory, tokenizerFile),
+    configPath: join(directory, describedBy),
+    tokenizerPath: join(directory, tokenizer),
     ...(files.has(tokenizerConfigFile) ? { tokenizerConfigPath: join(directory, tokenizerConfigFile) } : {}),
-    config: await readModelConfig(configPath),
+    config: await readModelConfig(directory),
   };
 }
 
@@ -190,7 +207,8 @@ function checkDirectory(name: string, directory: string): void {
     });
   }
   const files = directoryFiles(directory);
-  const missing = [configFile, tokenizerFile].filter((file) => !files.has(file));
+  const { describedBy, tokenizer } = layoutOf(files);
+  const missing = [describedBy, tokenizer].filter((file) => !files.has(file));
   if (missing.length === 0) return;
   throw new GtewayError(
     'ERR_MODEL_NOT_FOUND',

@@ -57,6 +57,8 @@ class Reader {
       ...(isBert ? bertSwitches(normalizer) : {}),
       ...readPostProcessor(root.post_processor, this.#fields),
       addedTokens: this.#addedTokens(root.added_tokens, model),
+      leftOutId: -1,
+      charsPerToken: 0,
     };
   }
 

@@ -4,18 +4,22 @@ import { join } from 'node:path';
 import { setImmediate as pause } from 'node:timers/promises';
 import type { NativeTokenizer } from '../../types/binding.js';
 import { GtewayError } from '../errors.js';
+import { directoryFiles } from '../models/cache.js';
+import { readStaticKind } from '../models/config.js';
 import { type ResolveOptions, resolveTokenizer } from '../models/resolve.js';
+import { layoutOf, type StaticKind } from '../models/static-model.js';
 import { binding } from '../native/binding.js';
 import { fromNative } from '../native/errors.js';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
 import { type Chunk, type ChunkOptions, checkChunkOptions } from '../documents/chunk-options.js';
 import { chunkSteps } from '../documents/chunk-text.js';
+import { forStaticModel, staticTokenLimit } from './static-tokens.js';
 import { parseTokenizerJson } from './tokenizer-json.js';
 
 export interface TokenizerOptions {
   /**
    * The most tokens `encode` gives unless told otherwise, special tokens counted. Infinity: no limit.
-   * @default what the model takes: `max_position_embeddings` of config.json (less what RoBERTa and its kin reserve), else `model_max_length` of
+   * @default what the model takes (a static one of model2vec 512, of sentence-transformers all): `max_position_embeddings` of config.json (less what RoBERTa and its kin reserve), else `model_max_length` of
    * tokenizer_config.json, else 512. Never the `truncation` of tokenizer.json.
    */
   maxTokens?: number;
@@ -70,6 +74,8 @@ export interface TokenizerFiles {
   config?: string | undefined;
   /** Names the files in errors. */
   source?: string;
+  /** Of a static model: whose rules it follows. */
+  staticKind?: StaticKind | undefined;
 }
 
 const fallbackMaxTokens = 512;
@@ -119,7 +125,7 @@ export class Tokenizer {
    */
   static async fromDirectory(directory: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     if (typeof directory !== 'string') throw new TypeError(`directory must be a string, not ${typeName(directory)}`);
-    const path = join(directory, 'tokenizer.json');
+    const path = join(directory, layoutOf(directoryFiles(directory)).tokenizer);
     const [tokenizerJson, tokenizerConfig, config] = await Promise.all([
       readIfThere(path),
       readIfThere(join(directory, 'tokenizer_config.json')),
@@ -130,17 +136,21 @@ export class Tokenizer {
         'ERR_MODEL_NOT_FOUND',
         `${path} does not exist: a model directory needs the tokenizer.json that Hugging Face tokenizers writes`,
       );
-    return Tokenizer.fromFiles({ tokenizerJson, tokenizerConfig, config, source: path }, options);
+    const staticKind = await readStaticKind(directory);
+    return Tokenizer.fromFiles({ tokenizerJson, tokenizerConfig, config, source: path, staticKind }, options);
   }
 
   /** A tokenizer from the contents of its files. */
   static fromFiles(files: TokenizerFiles, options: TokenizerOptions = {}): Tokenizer {
     const { maxTokens } = checkedOptions(options, ['maxTokens'], 'a tokenizer');
+    const { staticKind } = files;
     const parsed = parseTokenizerJson(files.tokenizerJson, files.source);
-    const limit =
-      (maxTokens as number | undefined) ?? modelLimit(files.config, files.tokenizerConfig) ?? fallbackMaxTokens;
+    const ofModel =
+      staticKind === undefined ? modelLimit(files.config, files.tokenizerConfig) : staticTokenLimit(staticKind);
+    const limit = (maxTokens as number | undefined) ?? ofModel ?? fallbackMaxTokens;
+    const config = staticKind === undefined ? parsed : forStaticModel(parsed, staticKind);
     try {
-      return new Tokenizer(new (binding().NativeTokenizer)(parsed), limit);
+      return new Tokenizer(new (binding().NativeTokenizer)(config), limit);
     } catch (error) {
       throw fromNative(error);
     }

@@ -30,6 +30,7 @@ struct Buffers {
   std::vector<float> x, y;
   std::vector<uint16_t> half;
   std::vector<uint8_t> bytes;
+  std::vector<uint32_t> rows;  // of x, all of them, in another order
 };
 
 struct Case {
@@ -45,6 +46,10 @@ const std::vector<Case> kCases = {
      [](const Table&, Buffers& b) { std::memcpy(b.y.data(), b.x.data(), 4 * kCount); }},
     {"pool_mean_f32", 4.0 * kCount,
      [](const Table& t, Buffers& b) { t.pool_mean_f32(b.x.data(), kRows, kDims, kDims, b.y.data()); }},
+    {"pool_rows_f32", 4.0 * kCount,
+     [](const Table& t, Buffers& b) {
+       t.pool_rows_f32(b.x.data(), b.rows.data(), nullptr, kRows, kDims, b.y.data());
+     }},
     {"l2_normalize_f32", 8.0 * kDims,
      [](const Table& t, Buffers& b) { t.l2_normalize_f32(b.x.data(), kDims); }},
     {"dot_f32", 8.0 * kDims,
@@ -108,6 +113,7 @@ int main(int argc, char** argv) try {
   buffers.y = buffers.x;
   buffers.half.assign(kCount, 0x3c00);
   buffers.bytes.resize(kCount);
+  for (size_t r = 0; r < kRows; ++r) buffers.rows.push_back(static_cast<uint32_t>(r * 37 % kRows));
 
   std::printf("%s, GB/s on one thread\n%-18s", gteway::cpu::brand().c_str(), "");
   for (const std::string& isa : isas) std::printf("%10s", isa.c_str());

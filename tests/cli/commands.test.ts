@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, inject, test } from 'vitest';
 import { Session, similarityMatrix } from '../../lib/index.js';
 import { bundledNotice } from '../../lib/models/bundled.js';
 import { knownModels } from '../../lib/models/registry.js';
+import { knownRerankers } from '../../lib/models/rerankers.js';
 import { binding } from '../../lib/native/binding.js';
 import { buildLibrary, root } from '../built-library.js';
 import { startHub } from '../models/hub-server.js';
@@ -183,8 +184,12 @@ describe('pull and info', () => {
     const unknown = await runCli(['info', 'owner/none'], { env });
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining('[ERR_OFFLINE]')]);
     const list = JSON.parse((await cli(['info', '--list', '--json'])).stdout) as { name: string }[];
-    expect(list.map(({ name }) => name)).toEqual(knownModels.map(({ name }) => name));
-    expect((await cli(['info', '--list'])).stdout.trimEnd().split('\n')).toHaveLength(knownModels.length + 2);
+    expect(list.map(({ name }) => name)).toEqual([...knownModels, ...knownRerankers].map(({ name }) => name));
+    const lines = (await cli(['info', '--list'])).stdout.trimEnd().split('\n');
+    expect(lines).toHaveLength(knownModels.length + knownRerankers.length + 2);
+    expect(lines.find((line) => line.startsWith('bge-reranker-base '))).toMatch(
+      /reranker +512 +BAAI\/bge-reranker-base/,
+    );
   });
 
   test('info of the fixture loads it and says what runs', async () => {

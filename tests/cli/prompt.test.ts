@@ -27,6 +27,18 @@ test('put the prompt before each text', async () => {
   expect((await runCli(alike)).stdout).toBe((await runCli(same)).stdout);
 });
 
+test('info tells the prompts of a model, and that its default is not used unasked', async () => {
+  const directory = prompted();
+  const config = { prompts: { query: 'a question: ' }, default_prompt_name: 'query' };
+  writeFileSync(join(directory, 'config_sentence_transformers.json'), JSON.stringify(config));
+  const { stdout } = await runCli(['info', directory, '--no-load']);
+  expect(stdout).toMatch(/^prompt query +'a question: '$/m);
+  expect(stdout).toMatch(/^default prompt +query; used only where it is asked for$/m);
+  const model = ['--model', directory, '--dtype', 'fp32'];
+  const asked = await runCli(['embed', 'egg', '--prompt', 'query', ...model]);
+  expect((await runCli(['embed', 'egg', ...model])).stdout).not.toBe(asked.stdout);
+});
+
 test('refuse a name that the model does not have, and both at once', async () => {
   const model = ['--model', prompted()];
   expect(await runCli(['embed', 'egg', '--prompt', 'passage', ...model])).toMatchObject({

@@ -15,18 +15,19 @@ interface Expected {
 }
 
 const engines = {
-  'bert-reranker': ['ort', 'auto'],
-  'xlm-roberta-reranker': ['ort'],
-  'modernbert-reranker': ['ort'],
+  'bert-reranker': ['ort', 'encoder', 'auto'],
+  'xlm-roberta-reranker': ['ort', 'encoder', 'auto'],
+  'modernbert-reranker': ['ort', 'encoder', 'auto'],
 } as const;
 
 for (const [name, those] of Object.entries(engines)) {
   const directory = join(families, name);
   for (const engine of those) {
-    test.skipIf(!existsSync(directory))(`${name} by engine '${engine}'`, async () => {
+    test.skipIf(!existsSync(directory))(`${name} by engine '${engine}': scores within 1e-5`, async () => {
       const lines = readFileSync(join(directory, 'expected.jsonl'), 'utf8').trim().split('\n');
       const expected = lines.map((line) => JSON.parse(line) as Expected);
       await using reranker = await Reranker.load(directory, { engine, dtype: 'fp32', threads: 2 });
+      if (engine !== 'auto') expect(reranker.info.engine).toBe(engine);
       const scores = await reranker.score(
         expected.map(({ query, text }) => [query, text] as const),
         { activation: 'none' },

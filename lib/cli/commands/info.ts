@@ -6,7 +6,9 @@ import { isGtewayError } from '../../errors.js';
 import { directoryFiles } from '../../models/cache.js';
 import { bundledModel } from '../../models/bundled.js';
 import { classifyModel } from '../../models/classify.js';
+import { readDefaultPrompt } from '../../models/prompts.js';
 import { knownModels } from '../../models/registry.js';
+import { knownRerankers } from '../../models/rerankers.js';
 import { resolveForEngines } from '../../engines/engine-loading.js';
 import type { ResolvedModel } from '../../models/resolve.js';
 import { Session } from '../../session.js';
@@ -45,6 +47,9 @@ interface ModelReport {
   pooling: string | null;
   queryPrefix: string | null;
   passagePrefix: string | null;
+  /** The prompts of its own file, by name, and which of them it calls its default. */
+  prompts: Readonly<Record<string, string>>;
+  defaultPrompt: string | null;
   /** Null: not on this machine. */
   local: { directory: string; revision: string | null; files: { name: string; bytes: number }[] } | null;
   /** Null: not loaded. */
@@ -71,7 +76,8 @@ export function infoCommand(): Command {
 async function info(model: string, flags: InfoFlags): Promise<void> {
   const output = await openOutput(undefined);
   if (flags.list) {
-    await output.write(flags.json ? `${JSON.stringify(knownModels, null, 2)}\n` : knownTable());
+    const all = [...knownModels, ...knownRerankers.map((reranker) => ({ ...reranker, reranks: true }))];
+    await output.write(flags.json ? `${JSON.stringify(all, null, 2)}\n` : knownTable());
     return;
   }
   const report = await reportOn(model, flags);
@@ -85,6 +91,10 @@ function knownTable(): string {
     ...knownModels.map(({ name, dimensions, maxTokens, pooling, repository }): Fact => [
       name,
       `${String(dimensions).padEnd(10)}  ${String(maxTokens).padEnd(6)}  ${pooling.padEnd(7)}  ${repository}`,
+    ]),
+    ...knownRerankers.map(({ name, maxTokens, repository }): Fact => [
+      name,
+      `${'reranker'.padEnd(10)}  ${String(maxTokens).padEnd(6)}  ${''.padEnd(7)}  ${repository}`,
     ]),
   ]);
 }
@@ -105,6 +115,8 @@ async function reportOn(name: string, flags: InfoFlags): Promise<ModelReport> {
     pooling: resolved?.pooling ?? facts?.pooling ?? null,
     queryPrefix: facts?.queryPrefix ?? null,
     passagePrefix: facts?.passagePrefix ?? null,
+    prompts: resolved !== undefined && facts === undefined ? resolved.prompts : {},
+    defaultPrompt: resolved === undefined ? null : ((await readDefaultPrompt(resolved.directory)) ?? null),
     local: resolved === undefined ? null : await localFiles(resolved),
     runs: resolved === undefined || !flags.load ? null : await loaded(model, flags),
   };
@@ -167,6 +179,11 @@ function written(report: ModelReport): string {
   add('pooling', report.pooling);
   add('query prefix', report.queryPrefix === null ? null : `'${report.queryPrefix}'`);
   add('text prefix', report.passagePrefix === null ? null : `'${report.passagePrefix}'`);
+  for (const [prompt, text] of Object.entries(report.prompts)) add(`prompt ${prompt}`, `'${text}'`);
+  add(
+    'default prompt',
+    report.defaultPrompt === null ? null : `${report.defaultPrompt}; used only where it is asked for`,
+  );
   if (local === null) {
     add('here', `no; gteway pull ${report.model} fetches it`);
     return factLines(facts);

@@ -159,8 +159,9 @@ EngineOptions engine_options_from_js(const Napi::Object& from) {
   EngineOptions engine;
   engine.model_path = text({from, "weightsPath"});
   engine.config_path = text({from, "configPath"});
-  engine.kind =
-      choice<EngineKind>({from, "engine"}, {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}});
+  engine.kind = choice<EngineKind>(
+      {from, "engine"},
+      {{"ort", EngineKind::kOrt}, {"encoder", EngineKind::kEncoder}, {"static", EngineKind::kStatic}});
   engine.dtype = text({from, "dtype"});
   engine.device = choice<Device>({from, "device"},
                                  {{"auto", Device::kAuto}, {"cpu", Device::kCpu}, {"cuda", Device::kCuda}});

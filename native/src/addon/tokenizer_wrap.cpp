@@ -275,6 +275,8 @@ TokenizerConfig config_of(Napi::Object from) {
                                    flag_of(token, "rightStrip"), flag_of(token, "normalized"),
                                    flag_of(token, "special")});
   }
+  config.left_out_id = id_of(from.Get("leftOutId"), "leftOutId");
+  config.chars_per_token = limit_of(from.Get("charsPerToken"));
   return config;
 }
 
@@ -401,7 +403,8 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
     });
   }
 
-  // (text, oneByte, spans) → tokens of each span by itself. `spans`: begin and end of each, in UTF-16 units.
+  // (text, oneByte, spans) → what each span by itself takes up of a limit. `spans`: begin and end of each, in
+  // UTF-16 units.
   Napi::Value count_spans(const Napi::CallbackInfo& info) {
     return guard(info.Env(), [&]() -> Napi::Value {
       const Napi::Env env = info.Env();
@@ -416,7 +419,7 @@ class TokenizerWrap : public Napi::ObjectWrap<TokenizerWrap> {
         for (size_t i = 0; i + 1 < spans.size(); i += 2) {
           if (spans[i] > spans[i + 1] || spans[i + 1] > units) malformed("a span lies outside the text");
           const std::string_view span = utf8_of(text.substr(spans[i], spans[i + 1] - spans[i]), storage);
-          counts.push_back(static_cast<uint32_t>(tokenizer_->count(span, false)));
+          counts.push_back(static_cast<uint32_t>(tokenizer_->share_of_limit(span)));
         }
       };
       if (info[1].ToBoolean()) {

@@ -23,7 +23,7 @@ struct CostModel {
 };
 
 struct EngineInfo {
-  std::string engine;     // "ort", "encoder", "cuda"
+  std::string engine;     // "ort", "encoder", "cuda", "static"
   std::string device;     // "cpu", "cuda:0"
   std::string dtype;      // "fp32", "fp16", "bf16", "int8"
   size_t dimensions = 0;  // of a token's row; 0: the model gives none, only logits

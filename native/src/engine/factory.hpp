@@ -18,13 +18,13 @@ struct ProbeTexts {
   Pooling pooling = Pooling::kMean;
 };
 
-enum class EngineKind { kOrt, kEncoder };
+enum class EngineKind { kOrt, kEncoder, kStatic };
 enum class Device { kAuto, kCpu, kCuda };
 
 struct EngineOptions {
   EngineKind kind = EngineKind::kOrt;
-  std::string
-      model_path;  // UTF-8 path of the weights: an .onnx file, for the encoder also a .safetensors one
+  std::string model_path;   // UTF-8 path of the weights: an .onnx file, for the encoder also a .safetensors
+                            // one, which is what a static model has
   std::string config_path;  // of the model's config.json; the encoder reads it beside a .safetensors file
   // ONNX Runtime: of that file, "fp32", "fp16", "int8". The encoder: to compute in, "fp32", "bf16", "int8".
   std::string dtype;

@@ -28,6 +28,11 @@ namespace gteway::kernels {
 // Every row counts: callers pass the rows of real tokens, padding lies behind them.
 using PoolMeanF32 = void(const float* x, size_t rows, size_t stride, size_t dims, float* out) noexcept;
 
+// out[d] = (Σ_r table[rows[r] * dims + d] * scales[r]) / count: the mean of some rows of a table, in that
+// order; `scales` null: of rows as they are. count ≥ 1. (The products are exact in float64.)
+using PoolRowsF32 = void(const float* table, const uint32_t* rows, const float* scales, size_t count,
+                         size_t dims, float* out) noexcept;
+
 // x[i] *= 1 / max(sqrt(Σ x²), 1e-12), in place; the same floor as torch.nn.functional.normalize.
 using L2NormalizeF32 = void(float* x, size_t dims) noexcept;
 
@@ -73,6 +78,7 @@ using ClassifyText = void(const char* text, size_t blocks, unsigned options, cha
 // What one instruction set has; null where it has no version of its own.
 struct Table {
   PoolMeanF32* pool_mean_f32;
+  PoolRowsF32* pool_rows_f32;
   L2NormalizeF32* l2_normalize_f32;
   DotF32* dot_f32;
   CosineF32* cosine_f32;

@@ -69,6 +69,7 @@ constexpr Operation operation(std::string_view name) {
 
 constexpr Operation kOperations[] = {
     operation<&Table::pool_mean_f32>("pool_mean_f32"),
+    operation<&Table::pool_rows_f32>("pool_rows_f32"),
     operation<&Table::l2_normalize_f32>("l2_normalize_f32"),
     operation<&Table::dot_f32>("dot_f32"),
     operation<&Table::cosine_f32>("cosine_f32"),

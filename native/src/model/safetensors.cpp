@@ -106,6 +106,7 @@ class Reader {
       fail(tensor_called(name) + " has " + std::to_string(*end - *begin) + " bytes, its shape wants " +
            std::to_string(elements * stored->bytes));
 
+    tensor.bytes = {data_begin_ + *begin, *end - *begin};
     tensor.is_float = stored - kStoredTypes.begin() < 3;
     if (tensor.is_float) {
       tensor.tensor.file = result_.file.get();

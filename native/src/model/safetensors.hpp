@@ -17,6 +17,7 @@ struct NamedTensor {
   std::vector<size_t> shape;
   std::string dtype;      // as the file says: "F32", "I64", …
   bool is_float = false;  // `tensor` is set: F32, F16 or BF16
+  FileRange bytes;        // where its elements are
 };
 
 struct SafetensorsFile {

@@ -213,15 +213,24 @@ struct Tokenizer::Impl {
   std::unique_ptr<const BertText> bert;  // one of the two
   std::unique_ptr<const Pipeline> pipeline;
   PostProcessor postprocessor;
+  int32_t left_out_id;
+  size_t chars_per_token;
   std::unordered_map<int32_t, std::string> tokens;
 
   explicit Impl(TokenizerConfig& config)
       : bert(config.bert ? std::make_unique<const BertText>(config) : nullptr),
         pipeline(config.bert ? nullptr : std::make_unique<const Pipeline>(config)),
-        postprocessor{std::move(config.prefix_ids), std::move(config.suffix_ids), std::move(config.pair)} {
+        postprocessor{std::move(config.prefix_ids), std::move(config.suffix_ids), std::move(config.pair)},
+        left_out_id(config.left_out_id),
+        chars_per_token(config.chars_per_token) {
     for (size_t i = 0; i < config.vocabulary_tokens.size(); ++i)
       tokens[config.vocabulary_ids[i]] = std::move(config.vocabulary_tokens[i]);
     for (AddedToken& token : config.added_tokens) tokens[token.id] = std::move(token.content);
+  }
+
+  std::string_view part_read(std::string_view text, size_t max_tokens) const {
+    if (chars_per_token == 0 || max_tokens >= text.size() / chars_per_token + 1) return text;
+    return text.substr(0, utf8::bytes_of_points(text, max_tokens * chars_per_token));
   }
 
   void encode(std::string_view text, IdOutput& output) const {
@@ -240,22 +249,24 @@ Tokenizer::~Tokenizer() = default;
 bool Tokenizer::encode(std::string_view text, size_t max_tokens, bool add_special_tokens,
                        std::vector<int32_t>& ids) const {
   const PostProcessor& around = impl_->postprocessor;
+  const std::string_view read = impl_->part_read(text, max_tokens);
+  const bool cut = read.size() < text.size();
   if (!add_special_tokens) {
-    IdOutput output(&ids, max_tokens);
-    impl_->encode(text, output);
-    return output.overflowed();
+    IdOutput output(&ids, max_tokens, impl_->left_out_id);
+    impl_->encode(read, output);
+    return cut || output.overflowed();
   }
   const size_t begin = ids.size();
   ids.insert(ids.end(), around.prefix_ids.begin(), around.prefix_ids.end());
-  IdOutput output(&ids,
-                  max_tokens == kNoLimit ? kNoLimit : max_tokens - std::min(max_tokens, around.added()));
-  impl_->encode(text, output);
+  IdOutput output(&ids, max_tokens == kNoLimit ? kNoLimit : max_tokens - std::min(max_tokens, around.added()),
+                  impl_->left_out_id);
+  impl_->encode(read, output);
   ids.insert(ids.end(), around.suffix_ids.begin(), around.suffix_ids.end());
   if (ids.size() - begin > max_tokens) {
     ids.resize(begin + max_tokens);
     return true;
   }
-  return output.overflowed();
+  return cut || output.overflowed();
 }
 
 bool Tokenizer::encode_pair(std::string_view first, std::string_view second, size_t max_tokens,
@@ -284,9 +295,15 @@ bool Tokenizer::encode_pair(std::string_view first, std::string_view second, siz
 }
 
 size_t Tokenizer::count(std::string_view text, bool add_special_tokens) const {
-  IdOutput output(nullptr, kNoLimit);
+  IdOutput output(nullptr, kNoLimit, impl_->left_out_id);
   impl_->encode(text, output);
   return output.taken() + (add_special_tokens ? impl_->postprocessor.added() : 0);
+}
+
+size_t Tokenizer::share_of_limit(std::string_view text) const {
+  const size_t tokens = count(text, false), per_token = impl_->chars_per_token;
+  if (per_token == 0) return tokens;
+  return std::max(tokens, (utf8::count_points(text) + per_token - 1) / per_token);
 }
 
 size_t Tokenizer::special_tokens_added() const noexcept { return impl_->postprocessor.added(); }

@@ -140,6 +140,11 @@ struct TokenizerConfig {
   // where pairs are not to be had.
   std::vector<TemplatePiece> pair;
   std::vector<AddedToken> added_tokens;
+  // As models do that are no more than a table of token vectors: ids that are left out of every text (-1:
+  // none), and how many code points of a text are read for each token of a limit, before it is tokenized (0:
+  // all). Not for pairs.
+  int32_t left_out_id = -1;
+  size_t chars_per_token = 0;
 };
 
 class Tokenizer {
@@ -169,6 +174,9 @@ class Tokenizer {
 
   // How many ids encode() would append without a limit.
   size_t count(std::string_view text, bool add_special_tokens) const;
+
+  // How much of a limit the text takes up, special tokens apart: its tokens, or what its characters do.
+  size_t share_of_limit(std::string_view text) const;
 
   // How many ids a prefix and suffix add: a limit below this leaves no room for any text.
   size_t special_tokens_added() const noexcept;

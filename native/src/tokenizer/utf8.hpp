@@ -52,6 +52,19 @@ inline Decoded decode_before(std::string_view text, size_t at) noexcept {
   return {kReplacement, 1};
 }
 
+// How many bytes the text's first `points` code points take: all of them where it has fewer.
+inline size_t bytes_of_points(std::string_view text, size_t points) noexcept {
+  size_t at = 0;
+  for (; points > 0 && at < text.size(); --points) at += decode(text, at).bytes;
+  return at;
+}
+
+inline size_t count_points(std::string_view text) noexcept {
+  size_t points = 0;
+  for (size_t at = 0; at < text.size(); ++points) at += decode(text, at).bytes;
+  return points;
+}
+
 // Writes at most 4 bytes and returns how many. `point` is a scalar value.
 inline size_t encode(char32_t point, char* out) noexcept {
   if (point < 0x80) {

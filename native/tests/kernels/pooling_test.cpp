@@ -41,6 +41,60 @@ KERNEL_TEST("pool_mean_f32 is the mean, and the same bits as scalar") {
   }
 }
 
+KERNEL_TEST("pool_rows_f32 is the mean of rows of a table, and the same bits as scalar") {
+  constexpr size_t kTable = 40;
+  for (const size_t dims : kSizes) {
+    Input<float> table(kTable * dims);
+    fill_normal(table.data(), kTable * dims, static_cast<uint32_t>(dims));
+    for (const size_t count : {size_t{1}, size_t{2}, size_t{3}, size_t{17}, size_t{130}}) {
+      Input<uint32_t> rows(count);
+      Input<float> scales(count);
+      fill_normal(scales.data(), count, static_cast<uint32_t>(count));
+      // The last row of the table is among them, and some come twice.
+      for (size_t r = 0; r < count; ++r) rows[r] = static_cast<uint32_t>((kTable - 1 + r * 7) % kTable);
+      for (const bool scaled : {false, true}) {
+        const float* const of_rows = scaled ? scales.data() : nullptr;
+        Guarded<float> out(dims), expected(dims);
+        kernels.pool_rows_f32(table.data(), rows.data(), of_rows, count, dims, out.data());
+        scalar.pool_rows_f32(table.data(), rows.data(), of_rows, count, dims, expected.data());
+        CHECK(out.intact());
+        for (size_t d = 0; d < dims; ++d) {
+          CHECK(same(out[d], expected[d]));
+          long double sum = 0, size = 0;
+          for (size_t r = 0; r < count; ++r) {
+            const long double term = static_cast<long double>(table[rows[r] * dims + d]) *
+                                     (scaled ? static_cast<long double>(scales[r]) : 1);
+            sum += term;
+            size += std::fabs(term);
+          }
+          const auto mean = static_cast<double>(sum / static_cast<long double>(count));
+          CHECK_NEAR(out[d], mean, std::fabs(mean) * kOneRounding + static_cast<double>(size) * 1e-14);
+        }
+      }
+    }
+  }
+}
+
+KERNEL_TEST(
+    "pool_rows_f32 keeps NaN and infinities in their dimension, and a scale of 0 takes a finite row away") {
+  const size_t n = kSpecial.size();
+  Input<float> table(2 * n);
+  Input<float> scales(2);
+  Input<uint32_t> rows(2);
+  for (size_t d = 0; d < n; ++d) {
+    table[d] = kSpecial[d];
+    table[n + d] = 1;
+  }
+  rows[0] = 1;
+  rows[1] = 0;
+  scales[0] = 0;
+  scales[1] = 2;
+  Guarded<float> out(n), expected(n);
+  kernels.pool_rows_f32(table.data(), rows.data(), scales.data(), 2, n, out.data());
+  scalar.pool_rows_f32(table.data(), rows.data(), scales.data(), 2, n, expected.data());
+  for (size_t d = 0; d < n; ++d) CHECK(same(out[d], expected[d]));
+}
+
 KERNEL_TEST("pool_mean_f32 of one row is that row") {
   Input<float> x(384);
   fill_normal(x.data(), 384, 7);

@@ -14,6 +14,7 @@ namespace {
 template <class F32, class F64, class Bytes>
 constexpr Table kTable{
     .pool_mean_f32 = pool_mean_f32<F64>,
+    .pool_rows_f32 = pool_rows_f32<F64>,
     .l2_normalize_f32 = l2_normalize_f32<F64>,
     .dot_f32 = dot_f32<F64>,
     .cosine_f32 = cosine_f32<F64>,

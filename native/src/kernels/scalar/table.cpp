@@ -4,6 +4,7 @@
 namespace gteway::kernels::scalar {
 
 PoolMeanF32 pool_mean_f32;
+PoolRowsF32 pool_rows_f32;
 L2NormalizeF32 l2_normalize_f32;
 DotF32 dot_f32;
 CosineF32 cosine_f32;
@@ -19,6 +20,7 @@ ClassifyText classify_text;
 
 extern constinit const Table table{
     .pool_mean_f32 = pool_mean_f32,
+    .pool_rows_f32 = pool_rows_f32,
     .l2_normalize_f32 = l2_normalize_f32,
     .dot_f32 = dot_f32,
     .cosine_f32 = cosine_f32,
