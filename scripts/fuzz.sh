@@ -12,21 +12,19 @@ shift; [ $# -eq 0 ] || shift
 [ "$targets" != all ] || targets="onnx graph safetensors json tokenizer pipeline"
 cd "$(dirname "$0")/.."
 CXX=${CXX:-clang++}
-scripts/clang-sanitizes.sh || {
-  echo "fuzz: $CXX with its sanitizers is not installed (Debian: apt install clang libclang-rt-14-dev)" >&2
+if ! command -v "$CXX" >/dev/null; then
+  echo "fuzz: $CXX is not installed (Debian: apt install clang)" >&2
   exit 77
-}
-# The objects of scripts/test-sanitizers.sh.
-objects=build/address-undefined
+fi
 build=build/fuzz
 mkdir -p "$build/corpus"
 # Freed memory that AddressSanitizer keeps to itself counts, too.
 export ASAN_OPTIONS="quarantine_size_mb=32:${ASAN_OPTIONS:-}"
 node scripts/fuzz-seeds.mjs "$build/corpus"
-cmake -S native -B "$objects" -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+cmake -S native -B "$build" -DCMAKE_CXX_COMPILER="$CXX" -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DGTEWAY_ADDON=OFF -DGTEWAY_FUZZ=ON -DGTEWAY_SANITIZE=address,undefined >/dev/null
 # shellcheck disable=SC2046,SC2086 # a list of names
-cmake --build "$objects" --parallel 2 --target $(printf 'gteway_%s_fuzz ' $targets)
+cmake --build "$build" --parallel 2 --target $(printf 'gteway_%s_fuzz ' $targets)
 
 options=$*
 # Runs the targets it is given, one after the other, and fails where one of them does.
@@ -39,7 +37,7 @@ fuzz() {
     status=0
     # A minute for one input: no bound of ours takes a second, and a busy machine finds nothing that a quiet one does not.
     # shellcheck disable=SC2086 # a list of options
-    "$objects/tests/gteway_${target}_fuzz" -max_total_time="$seconds" -max_len="$longest" -timeout=60 -rss_limit_mb=512 \
+    "$build/tests/gteway_${target}_fuzz" -max_total_time="$seconds" -max_len="$longest" -timeout=60 -rss_limit_mb=512 \
       -malloc_limit_mb=80 -artifact_prefix="$build/$target-" -print_final_stats=1 \
       $([ ! -f "$dictionary" ] || echo "-dict=$dictionary") $options "$build/corpus/$target" >"$build/$target.log" 2>&1 ||
       status=$?

@@ -3,20 +3,14 @@
 #
 #   scripts/test-sanitizers.sh [address,undefined | thread]   the default is address,undefined
 #
-# Two processes share the tests, since each test is by itself. address,undefined is clang's where that is installed: it
-# takes half of g++'s time for it, and scripts/fuzz.sh goes on with the same objects.
+# Two processes share the tests, since each test is by itself.
 set -eu
 cd "$(dirname "$0")/.."
 
 sanitizers=${1:-address,undefined}
 build=build/$(echo "$sanitizers" | tr , -)
 mkdir -p "$build"
-compiler=
-if [ "$sanitizers" = address,undefined ] && scripts/clang-sanitizes.sh; then
-  compiler="-DCMAKE_CXX_COMPILER=${CXX:-clang++} -DGTEWAY_FUZZ=ON"
-fi
-# shellcheck disable=SC2086 # a list of options
-cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo $compiler \
+cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DGTEWAY_SANITIZE="$sanitizers" >"$build/configure.log" 2>&1 || { cat "$build/configure.log" >&2; exit 1; }
 cmake --build "$build" --target gteway_tests --parallel 2
 
