@@ -217,7 +217,7 @@ const mayImport: Record<string, readonly string[]> = {
   arguments: [],
   cancellation: ['arguments'],
   native: ['arguments'],
-  models: ['arguments'],
+  models: ['arguments', 'native'],
   vectors: ['native'],
   documents: ['arguments'],
   tokenizer: ['arguments', 'documents', 'models', 'native'],

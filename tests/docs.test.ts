@@ -27,6 +27,7 @@ import { llmSessionOptionNames, runOptionNames } from '../lib/llm/options.js';
 import { knownModels } from '../lib/models/registry.js';
 import { knownRerankers } from '../lib/models/rerankers.js';
 import { rerankOptionNames } from '../lib/reranking/rerank-options.js';
+import { pages as followed, stepsOf } from '../scripts/hosts/pages.mjs';
 import { buildLibrary, root } from './built-library.js';
 import { cliEnvironment, main, runCli } from './cli/run-cli.js';
 
@@ -136,13 +137,19 @@ function expectOutput(actual: string, expected: string): void {
 }
 
 describe('examples', () => {
-  const all = pages.flatMap(examplesOf);
+  const all = pages.filter(({ path }) => !followed.some((page) => page.path === path)).flatMap(examplesOf);
   const programs = all.filter(({ language }) => language === 'ts');
 
   test('they are found, and each is of a kind that is run', () => {
     expect(programs.length).toBeGreaterThan(8);
     const runnable = ['ts', 'sh'];
     expect(all.filter(({ language }) => !runnable.includes(language)).map(({ name }) => name)).toEqual([]);
+    // Of the pages that scripts/try-hosts.mjs follows, no block is left out.
+    for (const { path } of followed) {
+      const blocks = textOf(path).match(/^```(?!text)\w+$/gm) ?? [];
+      expect(blocks.length, path).toBeGreaterThan(1);
+      expect(stepsOf(textOf(path)), path).toHaveLength(blocks.length);
+    }
     for (const { name, output } of programs) expect(output, `${name} shows no output`).toBeDefined();
   });
 
@@ -344,8 +351,9 @@ describe('pages', () => {
       ([, name = '']) => name,
     );
     const placeholders = /^(?:.*\/)?x(?:_test)?\.[ch]pp$/;
+    const made = stepsOf(text).flatMap((step) => ('file' in step ? [step.file] : []));
     const missing = names.filter((name) => {
-      if (placeholders.test(name)) return false;
+      if (placeholders.test(name) || made.includes(name)) return false;
       const from = posix.join(dirname(path), name);
       return !tree.some((file) => file === name || file === from || file.endsWith(`/${name}`));
     });

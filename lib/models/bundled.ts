@@ -1,6 +1,7 @@
 /** The model inside the package: small, trained by this project (training/), there without a network. */
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { outsideArchive } from '../native/outside-archive.js';
 
 export const bundledModel = 'gteway-mini';
 
@@ -12,5 +13,5 @@ export const bundledNotice =
 const packageRoot = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 
 export function bundledDirectory(): string {
-  return join(packageRoot, 'models', bundledModel);
+  return outsideArchive(join(packageRoot, 'models', bundledModel));
 }

@@ -51,9 +51,10 @@ export function hubTimeout(env: Environment = process.env): number {
 export async function hubToken(env: Environment = process.env): Promise<string | undefined> {
   const named = first(env, 'HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN');
   if (named !== undefined) return checkedToken(named, 'HF_TOKEN');
-  const path = resolve(expandHome(first(env, 'HF_TOKEN_PATH') ?? join(hubHome(env), 'token')));
+  let path: string;
   let text: string;
   try {
+    path = resolve(expandHome(first(env, 'HF_TOKEN_PATH') ?? join(hubHome(env), 'token')));
     text = (await readFile(path, 'utf8')).trim();
   } catch {
     // No token is the usual case; a repository that needs one says so.
@@ -64,7 +65,21 @@ export async function hubToken(env: Environment = process.env): Promise<string |
 
 /** `~` and `~/…` as the shell reads them. */
 export function expandHome(path: string): string {
-  return /^~(?:[/\\]|$)/.test(path) ? join(homedir(), path.slice(1)) : path;
+  return /^~(?:[/\\]|$)/.test(path) ? join(homeDirectory(), path.slice(1)) : path;
+}
+
+/** Throws ERR_CACHE_WRITE where there is none: a user whom the system does not know, without HOME. */
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch (cause) {
+    throw new GtewayError(
+      'ERR_CACHE_WRITE',
+      'this user has no home directory, in which the cache of models would be; ' +
+        'set HF_HOME to a directory that can be written, such as HF_HOME=/tmp/huggingface, or pass cacheDir',
+      { cause },
+    );
+  }
 }
 
 function checkedToken(token: string, origin: string): string {
@@ -76,7 +91,7 @@ function hubHome(env: Environment): string {
   const home = first(env, 'HF_HOME');
   if (home !== undefined) return resolve(expandHome(home));
   const cache = first(env, 'XDG_CACHE_HOME');
-  return join(cache === undefined ? join(homedir(), '.cache') : resolve(expandHome(cache)), 'huggingface');
+  return join(cache === undefined ? join(homeDirectory(), '.cache') : resolve(expandHome(cache)), 'huggingface');
 }
 
 /** The first of `names` with a value; set but blank counts as unset, as shells and containers often leave it. */

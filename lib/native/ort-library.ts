@@ -7,6 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { GtewayError } from '../errors.js';
 import { runsOnMusl } from './binding.js';
+import { outsideArchive } from './outside-archive.js';
 
 const names: Readonly<Record<string, RegExp>> = {
   linux: /^libonnxruntime\.so(\.\d+)*$/,
@@ -37,7 +38,7 @@ export function ortLibraryPath(): string {
     const found = list(folder)
       .filter((file) => pattern?.test(file) === true)
       .sort((a, b) => a.length - b.length)[0];
-    if (found !== undefined) return join(folder, found);
+    if (found !== undefined) return outsideArchive(join(folder, found));
   }
   throw new GtewayError(
     'ERR_RUNTIME_UNAVAILABLE',

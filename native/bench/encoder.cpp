@@ -1,6 +1,6 @@
 // Where the time of the packed encoder goes, and how near its products come to what the processor can do.
 //
-//   cmake --build build/tests --target gteway_encoder_bench
+//   cmake --build build --target gteway_encoder_bench
 //   build/tests/gteway_encoder_bench [--model weights-file [config.json]] [--dtype fp32,bf16,int8] [--only
 //   kernels|passes]
 //

@@ -34,6 +34,14 @@ test.for(targets)('$name: the prebuilt addon is as its system needs it', (one, c
   expect(faultsOf(one, readFileSync(path))).toEqual([]);
 });
 
+test('CMake knows the processor of every target by a name that the kernels are built for', () => {
+  const lists = readFileSync(join(root, 'native', 'CMakeLists.txt'), 'utf8');
+  const branches = [...lists.matchAll(/^(?:else)?if\(CMAKE_SYSTEM_PROCESSOR MATCHES "([^"]+)"\)/gm)];
+  const [x64 = '', arm64 = ''] = branches.map(([, names = '']) => names);
+  for (const { name, processor, arch } of targets)
+    expect(new RegExp(arch === 'x64' ? x64 : arm64).test(processor), name).toBe(true);
+});
+
 test('node-gyp-build reads from every file name what the file is for', () => {
   expect(new Set(targets.map(({ file }) => file)).size).toBe(8);
   for (const { name, file, arch } of targets) {
