@@ -11,6 +11,8 @@ npm run bench -- tokenizer [options]     how fast it tokenises, beside others
 npm run bench -- search [options]        how fast it finds the nearest vectors, beside a loop and an index
 npm run bench -- quality [options]       how well gteway-mini finds things, beside BM25 and others
 npm run bench -- load|fairness|concurrency|soak [options]   a server under load
+npm run bench -- http [options]          what HTTP costs: gteway serve beside the library and an empty server
+npm run bench -- sharing [options]       one text on more threads than there are processors
 npm run bench -- families [options]      models of each family at their real shapes, beside others
 npm run bench -- --compare COMMIT [case …] [options]        this checkout beside another commit, in turns
 
@@ -43,6 +45,12 @@ if (first === 'tokenizer') {
   installDependencies();
   const { runQuality } = await import('./quality/run.mjs');
   await runQuality(process.argv.slice(3));
+} else if (first === 'http') {
+  const { runHttp } = await import('./serve/http.mjs');
+  await runHttp(process.argv.slice(3));
+} else if (first === 'sharing') {
+  const { runSharing } = await import('./sharing/run.mjs');
+  await runSharing(process.argv.slice(3));
 } else if (first === 'families') {
   installDependencies();
   const { runFamilies } = await import('./families/run.mjs');

@@ -20,12 +20,12 @@ fi
 build=build/neon
 mkdir -p "$build"
 # Static: the emulator then needs no Arm system around the program.
-cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DGTEWAY_TESTS=ON -DCMAKE_BUILD_TYPE=Release \
+cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DCMAKE_BUILD_TYPE=Release \
   -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=aarch64 \
   -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ -DCMAKE_EXE_LINKER_FLAGS=-static >"$build/configure.log" 2>&1 ||
   { cat "$build/configure.log" >&2; exit 1; }
 cmake --build "$build" --target gteway_kernel_tests --parallel 2
-tests="$build/gteway_kernel_tests"
+tests="$build/tests/gteway_kernel_tests"
 qemu-aarch64-static "$tests" --list | grep -q '\[neon\]' || { echo "test-neon: no NEON test was built" >&2; exit 1; }
 # Two processes share them; one whose tests are all skipped says 77.
 qemu-aarch64-static "$tests" --list | tr '\n' '\0' |

@@ -10,10 +10,9 @@ command -v qemu-x86_64-static >/dev/null || {
 }
 [ "$(uname -m)" = x86_64 ] || { echo "test-old-cpus: compiles with this machine's own compiler, which is not x86-64" >&2; exit 77; }
 
-# In the directory of `npm run build:tests`, whose kernels these are.
-build=build/tests
-node_modules/.bin/cmake-js compile -d native -O "$build" --CDGTEWAY_TESTS=ON -T gteway_kernel_tests
-tests="$build/gteway_kernel_tests"
+# In the directory of the addon, whose kernels these are.
+node_modules/.bin/cmake-js compile -d native -O build -T gteway_kernel_tests
+tests=build/tests/gteway_kernel_tests
 
 # Left out: the comparison with /proc/cpuinfo, which shows the host's processor inside the emulator.
 run() {

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 sanitizers=${1:-address,undefined}
 build=build/$(echo "$sanitizers" | tr , -)
 mkdir -p "$build"
-cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DGTEWAY_TESTS=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+cmake -S native -B "$build" -DGTEWAY_ADDON=OFF -DCMAKE_BUILD_TYPE=RelWithDebInfo \
   -DGTEWAY_SANITIZE="$sanitizers" >"$build/configure.log" 2>&1 || { cat "$build/configure.log" >&2; exit 1; }
 cmake --build "$build" --target gteway_tests --parallel 2
 
@@ -21,7 +21,7 @@ export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
 
 # Reads names of tests. A process whose tests are all skipped, for want of an instruction set, says 77.
 run() {
-  tr '\n' '\0' | xargs -0 -n 16 -P 2 sh -c '"$0" "$@" || [ $? = 77 ]' "$build/gteway_tests"
+  tr '\n' '\0' | xargs -0 -n 16 -P 2 sh -c '"$0" "$@" || [ $? = 77 ]' "$build/tests/gteway_tests"
 }
 
 case $sanitizers in
@@ -33,11 +33,11 @@ case $sanitizers in
     single="$single|^encoder: every row is the reference's, for any shape \\[(bf16|int8)\\]"
     single="$single|^encoder forms: .*\\[(bf16|int8)\\]|^families: "
     single="$single|^tokenizer: (random configurations|a text of megabytes|portions give|BPE merges|Unigram takes)"
-    "$build/gteway_tests" --list | grep -vE "$single" | run
+    "$build/tests/gteway_tests" --list | grep -vE "$single" | run
     ;;
   *)
     # The longest first, so that one process does not finish it alone.
-    "$build/gteway_tests" --list >"$build/tests.txt"
+    "$build/tests/gteway_tests" --list >"$build/tests.txt"
     { grep '^tokenizer: random' "$build/tests.txt"; grep -v '^tokenizer: random' "$build/tests.txt"; } | run
     ;;
 esac

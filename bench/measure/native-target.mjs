@@ -13,10 +13,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 export function buildNative(target) {
   const { status, stdout, stderr, error } = spawnSync(
     process.execPath,
-    [
-      join(root, 'node_modules/cmake-js/bin/cmake-js'),
-      ...['compile', '-d', 'native', '-O', 'build/tests', '--CDGTEWAY_TESTS=ON', '-T', target],
-    ],
+    [join(root, 'node_modules/cmake-js/bin/cmake-js'), ...['compile', '-d', 'native', '-O', 'build', '-T', target]],
     { cwd: root, encoding: 'utf8' },
   );
   if (error) throw error;

@@ -1,9 +1,10 @@
 /** The processes of a run: the server that is measured, and helpers that are asked one question at a time. */
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const here = fileURLToPath(new URL('../..', import.meta.url));
 
 /**
  * @typedef {{ url: string, pid: number, stop: () => Promise<number | null> }} RunningServer
@@ -14,9 +15,11 @@ const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
  *
  * @param {string} model
  * @param {string[]} [args]
+ * @param {string} [checkout] built
  * @returns {Promise<RunningServer>}
  */
-export async function startGteway(model, args = []) {
+export async function startGteway(model, args = [], checkout = here) {
+  const main = join(checkout, 'dist/cli/main.js');
   const child = spawn(process.execPath, [main, 'serve', '--model', model, '--port', '0', ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -58,4 +61,33 @@ export async function askProcess(file, question) {
   const result = await answer;
   child.kill();
   return result;
+}
+
+/** A program of this folder in a process of its own, asked one question after the other. */
+export class Helper {
+  #child;
+
+  /** @param {string} file */
+  constructor(file) {
+    this.#child = fork(fileURLToPath(new URL(file, import.meta.url)));
+  }
+
+  /**
+   * @param {object} question
+   * @returns {Promise<any>}
+   */
+  async ask(question) {
+    const answer = once(this.#child, 'message');
+    const ended = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`a helper of the bench ended with ${code}`);
+    });
+    ended.catch(() => undefined);
+    this.#child.send(question);
+    const [result] = await Promise.race([answer, ended]);
+    return result;
+  }
+
+  end() {
+    this.#child.kill();
+  }
 }

@@ -1,4 +1,5 @@
 /** Computing on behalf of a request: dropped when its client goes, ended by the request timeout, counted. */
+import type { Socket } from 'node:net';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { EmbedOptions } from '../embedding/embed-options.js';
 import type { Embeddings } from '../vectors/embeddings.js';
@@ -18,7 +19,6 @@ export interface Embedded {
 
 export async function embedFor(
   request: FastifyRequest,
-  reply: FastifyReply,
   context: ServerContext,
   model: ServedModel,
   texts: readonly string[],
@@ -26,7 +26,7 @@ export async function embedFor(
 ): Promise<Embedded> {
   checkDimensions(model, embedOptions.dimensions);
   checkPromptName(model, embedOptions.prompt);
-  const { result, tokens } = await computeFor(request, reply, context, model, (deadline) =>
+  const { result, tokens } = await computeFor(request, context, model, (deadline) =>
     model.embed(texts, { ...embedOptions, ...deadline }),
   );
   return { embeddings: result, tokens };
@@ -35,27 +35,34 @@ export async function embedFor(
 /** Does `work` under the request's deadline, and counts what it tells about its texts. `tokens`: of all of them. */
 export async function computeFor<Result extends { tokens: Uint32Array; truncated: readonly boolean[] }>(
   request: FastifyRequest,
-  reply: FastifyReply,
   { metrics, options }: ServerContext,
   model: HostedModel,
   work: (deadline: { signal: AbortSignal; timeout: number }) => Promise<Result>,
 ): Promise<{ result: Result; tokens: number }> {
-  const gone = new AbortController();
-  const onClose = (): void => gone.abort();
-  reply.raw.once('close', onClose);
-  if (reply.raw.destroyed) gone.abort();
-  try {
-    const result = await work({ signal: gone.signal, timeout: options.requestTimeout });
-    const texts = result.tokens.length;
-    const truncated = result.truncated.filter(Boolean).length;
-    let tokens = 0;
-    for (const count of result.tokens) tokens += count;
-    metrics.computed(model.name, texts, tokens, truncated);
-    request.work = { model: model.name, texts, tokens, truncated };
-    return { result, tokens };
-  } finally {
-    reply.raw.removeListener('close', onClose);
+  const result = await work({ signal: goneSignal(request.raw.socket), timeout: options.requestTimeout });
+  const texts = result.tokens.length;
+  let truncated = 0;
+  let tokens = 0;
+  for (const [i, count] of result.tokens.entries()) {
+    tokens += count;
+    truncated += Number(result.truncated[i]);
   }
+  metrics.computed(model.name, texts, tokens, truncated);
+  request.work = { model: model.name, texts, tokens, truncated };
+  return { result, tokens };
+}
+
+const goneSignals = new WeakMap<Socket, AbortSignal>();
+
+/** Fires when the client has gone: one signal for all requests of a connection. */
+function goneSignal(socket: Socket): AbortSignal {
+  const known = goneSignals.get(socket);
+  if (known !== undefined) return known;
+  const gone = new AbortController();
+  goneSignals.set(socket, gone.signal);
+  if (socket.destroyed) gone.abort();
+  else socket.once('close', () => gone.abort());
+  return gone.signal;
 }
 
 function checkDimensions(model: ServedModel, dimensions: number | undefined): void {

@@ -24,6 +24,7 @@ import {
   RequestFailure,
   statusFor,
 } from './failures.js';
+import { isoTime } from './log-lines.js';
 import { ollamaRoutes, routes } from './routes/index.js';
 import type { ServerContext } from './server-context.js';
 import { ServerMetrics } from './server-metrics.js';
@@ -44,7 +45,7 @@ function bodyBudgetBytes(maxBody: number): number {
 const logFormat = {
   base: null,
   formatters: { level: (label: string) => ({ level: label }) },
-  timestamp: () => `,"time":"${new Date().toISOString()}"`,
+  timestamp: () => `,"time":"${isoTime(Date.now())}"`,
 };
 
 export interface TlsFiles {
@@ -68,7 +69,7 @@ export async function createHttpApp(
   parts: Omit<ServerContext, 'metrics'>,
   keys: ApiKeys,
   tls: TlsFiles | undefined,
-  log: LogDestination | undefined,
+  log: LogDestination,
 ): Promise<HttpApp> {
   const { options, models } = parts;
   const budget = new BodyBudget(bodyBudgetBytes(options.maxBody));
@@ -88,7 +89,7 @@ export async function createHttpApp(
     // Closing is said by the routes themselves, in each API's shape.
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    logger: { ...logFormat, level: options.logLevel, ...(log === undefined ? {} : { stream: log }) },
+    logger: { ...logFormat, level: options.logLevel, stream: log },
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: requestId,
     ajv: { customOptions: ajvOptions },

@@ -9,6 +9,7 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { EmbeddingSessionOptions } from '../engines/session-options.js';
 import { ApiKeys } from './api-keys.js';
 import { createHttpApp, type HttpApp, type LogDestination, type TlsFiles } from './http-app.js';
+import { stdoutLines } from './log-lines.js';
 import type { ServeOptions } from './options.js';
 import type { ModelRequest } from './hosted-model.js';
 import { ServedModels } from './served-models.js';
@@ -51,7 +52,7 @@ export class EmbeddingServer {
     const keys = await ApiKeys.read(options.apiKey, options.apiKeyFile);
     const models = new ServedModels(parts.models);
     const context = { options, models, version: parts.version, startedAt: new Date() };
-    const http = await createHttpApp(context, keys, await tlsFiles(options), parts.log);
+    const http = await createHttpApp(context, keys, await tlsFiles(options), parts.log ?? stdoutLines());
     const url = await listen(http, options);
     return new EmbeddingServer(url, http, models, options);
   }

@@ -5,9 +5,8 @@ import { setImmediate as pause } from 'node:timers/promises';
 import type { NativeTokenizer } from '../../types/binding.js';
 import { GtewayError } from '../errors.js';
 import { directoryFiles } from '../models/cache.js';
-import { readStaticKind } from '../models/config.js';
 import { type ResolveOptions, resolveTokenizer } from '../models/resolve.js';
-import { layoutOf, type StaticKind } from '../models/static-model.js';
+import { layoutOf, modulesFile, staticKind, type StaticKind } from '../models/static-model.js';
 import { binding } from '../native/binding.js';
 import { fromNative } from '../native/errors.js';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
@@ -126,29 +125,29 @@ export class Tokenizer {
   static async fromDirectory(directory: string, options: TokenizerOptions = {}): Promise<Tokenizer> {
     if (typeof directory !== 'string') throw new TypeError(`directory must be a string, not ${typeName(directory)}`);
     const path = join(directory, layoutOf(directoryFiles(directory)).tokenizer);
-    const [tokenizerJson, tokenizerConfig, config] = await Promise.all([
+    const [tokenizerJson, tokenizerConfig, config, modules] = await Promise.all([
       readIfThere(path),
       readIfThere(join(directory, 'tokenizer_config.json')),
       readIfThere(join(directory, 'config.json')),
+      readIfThere(join(directory, modulesFile)),
     ]);
     if (tokenizerJson === undefined)
       throw new GtewayError(
         'ERR_MODEL_NOT_FOUND',
         `${path} does not exist: a model directory needs the tokenizer.json that Hugging Face tokenizers writes`,
       );
-    const staticKind = await readStaticKind(directory);
-    return Tokenizer.fromFiles({ tokenizerJson, tokenizerConfig, config, source: path, staticKind }, options);
+    const kind = staticKind(jsonIfAny(config), jsonIfAny(modules));
+    return Tokenizer.fromFiles({ tokenizerJson, tokenizerConfig, config, source: path, staticKind: kind }, options);
   }
 
   /** A tokenizer from the contents of its files. */
   static fromFiles(files: TokenizerFiles, options: TokenizerOptions = {}): Tokenizer {
     const { maxTokens } = checkedOptions(options, ['maxTokens'], 'a tokenizer');
-    const { staticKind } = files;
+    const { staticKind: kind } = files;
     const parsed = parseTokenizerJson(files.tokenizerJson, files.source);
-    const ofModel =
-      staticKind === undefined ? modelLimit(files.config, files.tokenizerConfig) : staticTokenLimit(staticKind);
+    const ofModel = kind === undefined ? modelLimit(files.config, files.tokenizerConfig) : staticTokenLimit(kind);
     const limit = (maxTokens as number | undefined) ?? ofModel ?? fallbackMaxTokens;
-    const config = staticKind === undefined ? parsed : forStaticModel(parsed, staticKind);
+    const config = kind === undefined ? parsed : forStaticModel(parsed, kind);
     try {
       return new Tokenizer(new (binding().NativeTokenizer)(config), limit);
     } catch (error) {
@@ -357,6 +356,15 @@ async function readIfThere(path: string): Promise<string | undefined> {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT' || (error as NodeJS.ErrnoException).code === 'ENOTDIR')
       return undefined;
     throw new GtewayError('ERR_MODEL_INVALID', `${path} cannot be read: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** What is no JSON is told by whoever needs what is in it. */
+function jsonIfAny(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,14 +1,15 @@
 // Where the time of the packed encoder goes, and how near its products come to what the processor can do.
 //
-//   cmake --build build/tests --target gteway_encoder_bench
+//   cmake --build build --target gteway_encoder_bench
 //   build/tests/gteway_encoder_bench [--model weights-file [config.json]] [--dtype fp32,bf16,int8] [--only
-//   kernels|passes]
+//   kernels|passes|sharing]
 //
 // Without --model, random weights of gte-small's shape: speed does not depend on the values. GTEWAY_FORCE_ISA
 // chooses the instruction set. Rates are the best of many short samples, on an idle machine.
 #include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -24,6 +25,7 @@
 #include "engine/encoder/forward.hpp"
 #include "engine/encoder/random_encoder.hpp"
 #include "engine/encoder/reference.hpp"
+#include "engine/encoder/sharing.hpp"
 #include "model/read_encoder.hpp"
 
 namespace {
@@ -162,6 +164,77 @@ void bench_passes(const EncoderWeights& weights, const std::string& dtype) {
   std::printf("least cosine to the reference: %.7f\n", least_cosine_to_reference(*engine, weights));
 }
 
+// One text shared among threads: what each work of a layer takes one thread, for bench/sharing, and what is
+// woken and looked at when so many threads share it as it is worth where there are 64 processors, or all of
+// them.
+void bench_sharing(const EncoderWeights& weights, const std::string& dtype) {
+  const EncoderConfig& config = weights.config;
+  if (encoder_unavailable(config, dtype)) return;
+  const auto packed = pack_encoder(weights, dtype, 2);
+  const std::atomic<bool> terminated = false;
+  std::printf("\n%s, one text: per text\n%8s %8s %8s %10s %10s %10s %10s %10s %10s\n", dtype.c_str(),
+              "tokens", "threads", "ms", "called", "woken", "works", "lines", "looks", "helped");
+  for (const size_t length : {9, 64, 512}) {
+    const Batch batch(config, length, length);
+    Workspace workspace;
+    workspace.reserve(*packed, length, length, 64);
+    PhaseTimes best{.clock = thread_seconds};
+    for (int i = 0; i < 30; ++i) {
+      PhaseTimes times{.clock = thread_seconds};
+      forward(*packed, batch.get(), workspace, nullptr, terminated, &times);
+      for (size_t phase = 0; phase < PhaseTimes::kPhases; ++phase)
+        best.seconds[phase] =
+            i == 0 ? times.seconds[phase] : std::min(best.seconds[phase], times.seconds[phase]);
+    }
+    const auto worth = [&](size_t processors) {
+      return threads_worth(*packed, length, processors, {.processors = processors});
+    };
+    for (const size_t threads : {worth(2), worth(64), size_t{64}}) {
+      Crew crew(threads - 1);
+      constexpr int kTexts = 20;
+      const auto start = Clock::now();
+      for (int i = 0; i < kTexts; ++i) {
+        if (threads > 1) crew.begin_shift(threads);
+        forward(*packed, batch.get(), workspace, threads > 1 ? &crew : nullptr, terminated);
+        crew.end_shift();
+      }
+      const double ms = seconds_since(start) / kTexts * 1e3;
+      const Crew::Counters counters = crew.counters();
+      std::printf("%8zu %8zu %8.2f", length, threads, ms);
+      for (const uint64_t count : {counters.called, counters.wake_ups, counters.works, counters.posts,
+                                   counters.polls, counters.helped})
+        std::printf(" %10.0f", static_cast<double>(count) / kTexts);
+      std::printf("\n");
+    }
+    std::printf("pieces {\"dtype\":\"%s\",\"tokens\":%zu,\"layers\":%zu,\"works\":[", dtype.c_str(), length,
+                config.layers);
+    const size_t hidden = config.hidden / 32, rows = (length + 3) / 4;
+    const std::array<size_t, PhaseTimes::kPhases> units = {
+        rows, 3 * hidden, config.heads, hidden, rows, config.intermediate / 32, rows, hidden};
+    const char* separator = "";
+    for (size_t phase = PhaseTimes::kQkv; phase < PhaseTimes::kPhases; ++phase) {
+      if (best.seconds[phase] == 0) continue;
+      // Two norms a layer, timed together.
+      const size_t times = phase == PhaseTimes::kNorm ? 2 : 1;
+      for (size_t i = 0; i < times; ++i) {
+        const bool is_product = phase == PhaseTimes::kQkv || phase == PhaseTimes::kAttentionOutput ||
+                                phase == PhaseTimes::kUp || phase == PhaseTimes::kDown;
+        std::printf("%s{\"seconds\":%.3e,\"units\":%zu,\"cuts\":%zu}", separator,
+                    best.seconds[phase] / static_cast<double>(config.layers * times), units[phase],
+                    is_product && length >= kLeastRowsCut ? length / (kLeastRowsCut / 2) : size_t{1});
+        separator = ",";
+      }
+    }
+    std::printf("],\"threads\":{");
+    separator = "";
+    for (const size_t processors : {1, 2, 8, 16, 32, 64, 128}) {
+      std::printf("%s\"%zu\":%zu", separator, processors, worth(processors));
+      separator = ",";
+    }
+    std::printf("}}\n");
+  }
+}
+
 // Zeros but for the scales, aligned: what matters to the clock is where data lie, not what they are.
 std::byte* fill(AlignedBuffer& buffer, size_t bytes) {
   buffer = AlignedBuffer(bytes);
@@ -286,7 +359,7 @@ int main(int argc, char** argv) try {
   }
   std::printf("%s, %.*s\n", cpu::brand().c_str(), static_cast<int>(kernels::encoder_kernels().isa.size()),
               kernels::encoder_kernels().isa.data());
-  if (only != "passes") bench_kernels();
+  if (only.empty() || only == "kernels") bench_kernels();
   if (only == "kernels") return 0;
   std::unique_ptr<test::RandomEncoder> random;
   EncoderWeights weights;
@@ -296,7 +369,10 @@ int main(int argc, char** argv) try {
   } else {
     weights = read_encoder(model[0], model.size() > 1 ? model[1] : "");
   }
-  for (const std::string& dtype : dtypes) bench_passes(weights, dtype);
+  for (const std::string& dtype : dtypes) {
+    if (only != "sharing") bench_passes(weights, dtype);
+    if (only != "passes") bench_sharing(weights, dtype);
+  }
   return 0;
 } catch (const Error& error) {
   std::fprintf(stderr, "%s\n", error.what());

@@ -1,7 +1,7 @@
 // Bytes per second of each kernel, for each instruction set this machine has, beside a memcpy of the same
 // size.
 //
-//   cmake --build build/tests --target gteway_kernel_bench && build/tests/gteway_kernel_bench [isa…]
+//   cmake --build build --target gteway_kernel_bench && build/tests/gteway_kernel_bench [isa…]
 //
 // One thread. Bytes are those a kernel must read and write once; buffers are gte-small's: 128 tokens × 384
 // dimensions for pooling and conversions (they fit a second-level cache), one row of 384 for what works on a

@@ -2,7 +2,7 @@
 // to run just before and after every sample, since machines shared with others change their speed within
 // seconds.
 //
-//   cmake --build build/tests --target gteway_probe && build/tests/gteway_probe [--threads N]
+//   cmake --build build --target gteway_probe && build/tests/gteway_probe [--threads N]
 //       [--milliseconds M] [kind…]
 //
 // One line of JSON: giga-operations per second (a multiplication and an addition are two) or gigabytes per

@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const objectsRoot = join(root, 'build', 'tests', 'CMakeFiles');
+const objectsRoot = join(root, 'build', 'CMakeFiles');
 
 /** The members of `struct Table` in contract.hpp and `struct EncoderTable` in encoder_contract.hpp. */
 function kernelNames(): string[] {

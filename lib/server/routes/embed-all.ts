@@ -33,7 +33,7 @@ export const embedAllRoute: Route = (app, context) => {
     const model = context.models.find(tei.model);
     const texts = textsOf('inputs', inputs, model, context.options.maxBatch);
     checkTokens(model, texts);
-    const { embeddings } = await embedFor(request, reply, context, model, texts, {
+    const { embeddings } = await embedFor(request, context, model, texts, {
       ...embedOptionsOf(tei),
       pooling: 'none',
     });

@@ -30,7 +30,7 @@ function handler(context: ServerContext): RouteHandlerMethod {
     const { inputs, normalize, dimensions, ...tei } = request.body as Body;
     const model = context.models.find(tei.model);
     const texts = textsOf('inputs', inputs, model, context.options.maxBatch);
-    const { embeddings } = await embedFor(request, reply, context, model, texts, {
+    const { embeddings } = await embedFor(request, context, model, texts, {
       ...embedOptionsOf(tei),
       ...(normalize === undefined ? {} : { normalize }),
       ...(typeof dimensions === 'number' ? { dimensions } : {}),

@@ -28,11 +28,11 @@ const body = objectSchema(
 );
 
 export const rerankRoute: Route = (app, context) => {
-  app.post<{ Body: Body }>('/rerank', { schema: { body }, config: { reranks: true } }, async (request, reply) => {
+  app.post<{ Body: Body }>('/rerank', { schema: { body }, config: { reranks: true } }, async (request) => {
     const { query, texts: given, raw_scores: raw, return_text: withText, ...tei } = request.body;
     const reranker = context.models.findReranker(tei.model);
     const texts = plainTextsOf('texts', given, context.options.maxBatch);
-    const { result } = await computeFor(request, reply, context, reranker, (deadline) =>
+    const { result } = await computeFor(request, context, reranker, (deadline) =>
       reranker.rerank(query, texts, {
         ...truncateOf(tei),
         activation: raw === true ? 'none' : 'sigmoid',

@@ -26,12 +26,11 @@ const body = objectSchema(
 );
 
 export const similarityRoute: Route = (app, context) => {
-  app.post<{ Body: Body }>('/similarity', { schema: { body }, config: { embeds: true } }, async (request, reply) => {
+  app.post<{ Body: Body }>('/similarity', { schema: { body }, config: { embeds: true } }, async (request) => {
     const { inputs, parameters, model: name } = request.body;
     const sentences = plainTextsOf('inputs.sentences', inputs.sentences, context.options.maxBatch - 1);
     const { embeddings } = await embedFor(
       request,
-      reply,
       context,
       context.models.find(name),
       [inputs.source_sentence, ...sentences],

@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -170,16 +171,31 @@ size_t threads_for(size_t cpus, std::optional<double> quota) noexcept {
   return std::max<size_t>(static_cast<size_t>(std::ceil(*quota)), 1);
 }
 
-size_t usable_cpus() {
 #if defined(__linux__)
+namespace {
+
+// Numbers of the logical CPUs in the calling thread's affinity mask; empty where it cannot be had.
+std::vector<size_t> allowed_cpus() {
+  std::vector<size_t> allowed;
   // The kernel refuses a mask smaller than its own: grow it until it fits.
   for (size_t cpus = 1024; cpus <= 1024 * 1024; cpus *= 2) {
     std::vector<unsigned long> mask(cpus / (8 * sizeof(unsigned long)));
     const size_t bytes = mask.size() * sizeof(unsigned long);
     auto* set = reinterpret_cast<cpu_set_t*>(mask.data());
-    if (sched_getaffinity(0, bytes, set) == 0)
-      return std::max<size_t>(static_cast<size_t>(CPU_COUNT_S(bytes, set)), 1);
+    if (sched_getaffinity(0, bytes, set) != 0) continue;
+    for (size_t cpu = 0; cpu < cpus; ++cpu)
+      if (CPU_ISSET_S(cpu, bytes, set)) allowed.push_back(cpu);
+    break;
   }
+  return allowed;
+}
+
+}  // namespace
+#endif
+
+size_t usable_cpus() {
+#if defined(__linux__)
+  if (const size_t cpus = allowed_cpus().size(); cpus > 0) return cpus;
 #elif defined(_WIN32)
   DWORD_PTR process = 0, system = 0;
   if (GetProcessAffinityMask(GetCurrentProcess(), &process, &system) && process != 0) {
@@ -191,7 +207,29 @@ size_t usable_cpus() {
   return std::max<size_t>(std::thread::hardware_concurrency(), 1);
 }
 
+size_t usable_cores([[maybe_unused]] const fs::path& root) {
+#if defined(__linux__)
+  std::set<size_t> firsts;
+  for (const size_t cpu : allowed_cpus()) {
+    // "0,64" or "0-1": those of one core, the lowest first.
+    const auto siblings = first_line(root / "sys/devices/system/cpu" / ("cpu" + std::to_string(cpu)) /
+                                     "topology/thread_siblings_list");
+    const auto first = siblings ? number(*siblings) : std::nullopt;
+    firsts.insert(first && *first >= 0 ? static_cast<size_t>(*first) : cpu);
+  }
+  if (!firsts.empty()) return firsts.size();
+#elif defined(__APPLE__)
+  int32_t cores = 0;
+  size_t size = sizeof cores;
+  if (sysctlbyname("hw.physicalcpu", &cores, &size, nullptr, 0) == 0 && cores > 0)
+    return static_cast<size_t>(cores);
+#endif
+  return usable_cpus();
+}
+
 size_t default_thread_count() { return threads_for(usable_cpus(), cgroup_cpu_quota()); }
+
+size_t default_core_count() { return threads_for(usable_cores(), cgroup_cpu_quota()); }
 
 CacheSizes cache_sizes([[maybe_unused]] const fs::path& root) {
   CacheSizes sizes;

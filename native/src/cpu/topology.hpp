@@ -16,6 +16,15 @@ size_t default_thread_count();
 // no such thing (macOS), all of them. At least 1.
 size_t usable_cpus();
 
+// Threads that one short piece of work should be shared among: the cores whose logical CPUs this process may
+// run on, and no more than the quota. Two threads of one core share its multipliers, so a second one brings a
+// batch that is waited for next to nothing, and both are waited for. At least 1.
+size_t default_core_count();
+
+// Cores of which at least one logical CPU is in the calling thread's affinity mask; usable_cpus() where the
+// system does not say which share one. `root` holds sys/devices/system/cpu.
+size_t usable_cores(const std::filesystem::path& root = "/");
+
 // The CPU time this process may use per unit of time, in CPUs: the smallest quota among its cgroup and all
 // that enclose it, as far as they are visible. Version 1 (cpu.cfs_quota_us / cpu.cfs_period_us) and 2
 // (cpu.max), mounted anywhere. None: no quota, or not Linux. `root` holds proc/self/cgroup,

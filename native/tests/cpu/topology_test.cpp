@@ -177,3 +177,21 @@ TEST("topology: cache sizes are read in bytes, instruction caches left out") {
   CHECK_EQ(sizes.l3, 32u * 1024 * 1024);
   CHECK_EQ(cache_sizes(root.path() / "nowhere").l2, 0u);
 }
+
+TEST("topology: logical CPUs of one core count once, and each by itself where the system does not say") {
+  const size_t cpus = usable_cpus();
+  CHECK_EQ(usable_cores(FakeRoot().path()), cpus);
+  FakeRoot all_of_one, none_shared;
+  for (int cpu = 0; cpu < 1024; ++cpu) {
+    const std::string file =
+        "sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/thread_siblings_list";
+    all_of_one.file(file, "0-1023\n");
+    none_shared.file(file, std::to_string(cpu) + "\n");
+  }
+#if defined(__linux__)
+  CHECK_EQ(usable_cores(all_of_one.path()), size_t{1});
+#endif
+  CHECK_EQ(usable_cores(none_shared.path()), cpus);
+  CHECK(default_core_count() >= 1);
+  CHECK(default_core_count() <= default_thread_count());
+}

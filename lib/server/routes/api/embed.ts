@@ -33,7 +33,7 @@ export const ollamaEmbedRoute: Route = (app, context) => {
       const model = models.find(name);
       // Ollama's way to load a model without embedding anything.
       const texts = input === '' ? [] : plainTextsOf('input', input, options.maxBatch);
-      const { embeddings, tokens } = await embedFor(request, reply, context, model, texts, {
+      const { embeddings, tokens } = await embedFor(request, context, model, texts, {
         ...(truncate === undefined ? {} : { truncate }),
         ...(dimensions === undefined ? {} : { dimensions }),
       });

@@ -23,7 +23,7 @@ export const ollamaEmbeddingsRoute: Route = (app, context) => {
       const model = context.models.find(name);
       // Ollama's way to load a model without embedding anything.
       if (prompt === '') return { embedding: [] };
-      const { embeddings } = await embedFor(request, reply, context, model, [prompt]);
+      const { embeddings } = await embedFor(request, context, model, [prompt]);
       const writer = writerFor(embeddings);
       writer.ascii('{"embedding":');
       writer.vector(embeddings.at(0));

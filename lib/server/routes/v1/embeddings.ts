@@ -33,7 +33,6 @@ export const embeddingsRoute: Route = (app, context) => {
     const texts = textsOf('input', input, model, options.maxBatch);
     const { embeddings, tokens } = await embedFor(
       request,
-      reply,
       context,
       model,
       texts,

@@ -41,11 +41,11 @@ function textOf(document: unknown, i: number): unknown {
 export const documentRerankRoute: Route = (app, context) => {
   for (const version of ['1', '2']) {
     const config = { reranks: true };
-    app.post<{ Body: Body }>(`/v${version}/rerank`, { schema: { body }, config }, async (request, reply) => {
+    app.post<{ Body: Body }>(`/v${version}/rerank`, { schema: { body }, config }, async (request) => {
       const { model, query, documents, top_n: topN, return_documents: withDocuments } = request.body;
       const reranker = context.models.findReranker(model);
       const texts = plainTextsOf('documents', documents.map(textOf), context.options.maxBatch);
-      const { result, tokens } = await computeFor(request, reply, context, reranker, (deadline) =>
+      const { result, tokens } = await computeFor(request, context, reranker, (deadline) =>
         reranker.rerank(query, texts, { activation: 'sigmoid', ...deadline }),
       );
       const results = ranked(result.scores, { topK: topN ?? undefined, texts });

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.hpp"
+#include "cpu/topology.hpp"
 #include "engine/encoder/forward.hpp"
 #include "engine/encoder/score.hpp"
 
@@ -37,7 +38,9 @@ class EncoderEngine final : public Engine {
               .cosine = options.cosine},
         cost_{.padded = false,
               .max_batch_tokens = options.max_batch_tokens > 0 ? options.max_batch_tokens : kBatchTokens},
-        crew_(std::max<size_t>(options.threads, 1) - 1) {}
+        sharing_{options.sharing.processors > 0 ? options.sharing.processors : cpu::default_core_count(),
+                 options.sharing.least_share},
+        crew_(std::max<size_t>(std::min(options.threads, sharing_.processors), 1) - 1) {}
 
   const EngineInfo& info() const noexcept override { return info_; }
   const CostModel& cost() const noexcept override { return cost_; }
@@ -50,6 +53,7 @@ class EncoderEngine final : public Engine {
     check_types(batch);
     const size_t longest = check(batch, pooling, out.size());
 
+    threads = threads_worth(*packed_, batch.tokens(), threads, sharing_);
     std::unique_lock crew_lock(crew_mutex_, std::defer_lock);
     if (threads > 1 && !crew_lock.try_lock()) threads = 1;  // another batch has the helpers
     Crew* const crew = threads > 1 ? &crew_ : nullptr;
@@ -156,6 +160,7 @@ class EncoderEngine final : public Engine {
   std::atomic<bool> terminated_ = false;
   std::mutex idle_mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_;  // as many as calls ran at once, at most
+  const Sharing sharing_;
   std::mutex crew_mutex_;
   Crew crew_;
 };

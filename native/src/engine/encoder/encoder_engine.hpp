@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/stop.hpp"
+#include "engine/encoder/sharing.hpp"
 #include "engine/engine.hpp"
 #include "model/encoder_weights.hpp"
 
@@ -16,7 +17,8 @@ namespace gteway {
 struct EncoderOptions {
   std::string dtype = "fp32";  // "fp32", "bf16", "int8": what products are computed in
   size_t threads = 1;          // the most that embed() will be asked to share a batch among; also for packing
-  size_t max_batch_tokens = 0;     // 0: the engine's own choice
+  size_t max_batch_tokens = 0;  // 0: the engine's own choice
+  Sharing sharing{};
   std::optional<double> cosine{};  // what info() tells
 };
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <unordered_map>
 
+#include "cpu/topology.hpp"
 #include "engine/encoder/crew.hpp"
 #include "engine/encoder/forward.hpp"
 #include "engine/encoder/packed_encoder.hpp"
@@ -109,14 +110,16 @@ std::vector<float> vectors_in_float32(const EncoderWeights& weights, const Ragge
   const size_t together = std::max<size_t>(bytes / of_layer, 1), all = weights.layers.size();
 
   Workspace workspace;
-  Crew crew(threads - 1);
+  // More than can run would hold each other up.
+  const size_t sharers = std::min(threads, cpu::default_core_count());
+  Crew crew(sharers - 1);
   std::atomic<bool> terminated = false;
   const StopFlag::Callback end_pass(stop, [&terminated] { terminated = true; });
   for (size_t first = 0; first == 0 || first < all; first += together) {
     const PackedEncoder packed(reduced.layers(first, std::min(together, all - first)), "fp32", threads, stop);
     workspace.reserve(packed, batch.tokens(), reduced.longest(), crew.workers());
-    crew.begin_shift(threads);
-    forward(packed, renumbered, workspace, threads > 1 ? &crew : nullptr, terminated, nullptr,
+    crew.begin_shift(sharers);
+    forward(packed, renumbered, workspace, sharers > 1 ? &crew : nullptr, terminated, nullptr,
             {.embeds = first == 0, .ends = first + together >= all});
     crew.end_shift();
     stop.throw_if_stopped();

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "engine/encoder/sharing.hpp"
+#include "kernels/encoder_layout.hpp"
 #include "kernels/kernels.hpp"
 
 namespace gteway {
@@ -20,7 +22,7 @@ constexpr size_t kInnerRows = 128;
 constexpr size_t kRowsPiece = 4;
 
 // More parts even the shares out, fewer read the rows less often.
-constexpr size_t kPartsPerWorker = 2;
+constexpr size_t kPartsPerThread = 2;
 
 kernels::Activation activation_of(Activation activation) {
   switch (activation) {
@@ -164,21 +166,47 @@ class Pass {
   }
 
   // Calls task(begin, end, worker) for parts of [0, total) that begin at multiples of `unit`: the whole where
-  // there is no crew, else a few parts for each worker, so that none waits long for another.
+  // there is no crew, else a few parts for each thread, so that none waits long for another.
   template <class Task>
   void share(size_t total, size_t unit, const Task& task) const {
     if (crew_ == nullptr) return task(0, total, 0);
     const size_t units = (total + unit - 1) / unit,
-                 parts = std::min(units, kPartsPerWorker * crew_->workers());
+                 parts = std::min(units, kPartsPerThread * crew_->threads());
     crew_->share(parts, [&](size_t part, size_t worker) {
       task(units * part / parts * unit, std::min(units * (part + 1) / parts * unit, total), worker);
     });
   }
 
   void multiply(const PackedLinear& layer, const Operand& operand, size_t rows, const Result& result) const {
-    share(layer.shape.out, kernels::kPanelColumns, [&](size_t first, size_t end, size_t) {
-      layer.multiply(layer.shape, layer.data, operand, rows, first, end - first, result);
+    const size_t columns = layer.shape.out, cuts = row_cuts(rows, columns / kernels::kPanelColumns);
+    if (cuts == 1)
+      return share(columns, kernels::kPanelColumns, [&](size_t first, size_t end, size_t) {
+        layer.multiply(layer.shape, layer.data, operand, rows, first, end - first, result);
+      });
+    // All rows of a panel before the next: who has several parts reads as few weights as can be.
+    share(columns / kernels::kPanelColumns * cuts, 1, [&](size_t begin, size_t end, size_t) {
+      for (size_t part = begin; part < end; ++part) {
+        const size_t panel = part / cuts, cut = part % cuts, row = rows * cut / cuts;
+        layer.multiply(layer.shape, layer.data, from_row(operand, layer.shape, row),
+                       rows * (cut + 1) / cuts - row, panel * kernels::kPanelColumns, kernels::kPanelColumns,
+                       {static_cast<std::byte*>(result.data) + row * result.stride, result.stride,
+                        result.kind, result.activation});
+      }
     });
+  }
+
+  // Into how many parts the rows of a product are cut, where its panels are too few for the threads.
+  size_t row_cuts(size_t rows, size_t panels) const {
+    if (crew_ == nullptr || rows < kLeastRowsCut) return 1;
+    const size_t parts = kPartsPerThread * crew_->threads();
+    return std::clamp<size_t>((parts + panels - 1) / panels, 1, rows / (kLeastRowsCut / 2));
+  }
+
+  static Operand from_row(const Operand& operand, const kernels::LinearShape& shape, size_t row) {
+    Operand rest = operand;
+    rest.data = static_cast<std::byte*>(operand.data) + row * operand.stride;
+    if (operand.quantization != nullptr) rest.quantization += row * kernels::groups_of(shape.in, shape.group);
+    return rest;
   }
 
   void embed_rows(size_t first, size_t last) const {

@@ -46,7 +46,7 @@ struct Batch {
 std::unique_ptr<Engine> engine_of(const RandomEncoder& model, const std::string& dtype,
                                   const kernels::EncoderKernels& set) {
   return make_encoder(std::make_shared<const PackedEncoder>(model.weights, dtype, 1, StopFlag(), set),
-                      {.dtype = dtype, .threads = 3, .max_batch_tokens = 0});
+                      {.dtype = dtype, .threads = 3, .max_batch_tokens = 0, .sharing = kShareAll});
 }
 
 std::vector<float> embed(Engine& engine, const RaggedBatch& batch, size_t threads = 1) {

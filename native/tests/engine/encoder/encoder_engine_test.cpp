@@ -121,7 +121,8 @@ DTYPE_TEST("every row is the reference's, for any shape") {
 
 DTYPE_TEST("a text's vector has the same bits alone, in any batch, in any order, on any number of threads") {
   const RandomEncoder model(config_of(96, 32, 352), true);
-  const auto engine = make_encoder(model.weights, {.dtype = dtype, .threads = 3, .max_batch_tokens = 0});
+  const auto engine = make_encoder(
+      model.weights, {.dtype = dtype, .threads = 3, .max_batch_tokens = 0, .sharing = kShareAll});
   Batch texts({1, 2, 3, 7, 13, 14, 15, 16, 17, 29, 31, 32, 33, 64, 65, 130, 160});
   const size_t dims = 96, count = texts.get().size();
   std::vector<std::vector<float>> alone;
@@ -190,7 +191,8 @@ DTYPE_TEST("a NaN among the weights reaches no text but those that use it") {
 
 DTYPE_TEST("many threads embed at once, and some share") {
   const RandomEncoder model(config_of(64, 32, 128), false);
-  const auto engine = make_encoder(model.weights, {.dtype = dtype, .threads = 3, .max_batch_tokens = 0});
+  const auto engine = make_encoder(
+      model.weights, {.dtype = dtype, .threads = 3, .max_batch_tokens = 0, .sharing = kShareAll});
   const Batch batch({3, 20, 41});
   const std::vector<float> expected = embed(*engine, batch.get(), Pooling::kMean);
   std::atomic<int> different = 0;
@@ -206,7 +208,8 @@ DTYPE_TEST("many threads embed at once, and some share") {
 
 TEST("encoder: terminate() ends calls in flight and refuses later ones") {
   const RandomEncoder model(config_of(384, 32, 1536, 12), true);
-  const auto engine = make_encoder(model.weights, {.dtype = "fp32", .threads = 2, .max_batch_tokens = 0});
+  const auto engine = make_encoder(
+      model.weights, {.dtype = "fp32", .threads = 2, .max_batch_tokens = 0, .sharing = kShareAll});
   const Batch batch({160, 160, 160, 160});
   for (const size_t threads : {1, 2}) {
     std::thread caller([&] {

@@ -104,7 +104,8 @@ void check_form(const Form& form, const std::string& dtype) {
     RandomEncoder model(form.config, out_major, 5);
     form.change(model);
     check_encoder_weights(model.weights, "model");
-    const auto engine = make_encoder(model.weights, {.dtype = dtype, .threads = 3, .max_batch_tokens = 0});
+    const auto engine = make_encoder(
+        model.weights, {.dtype = dtype, .threads = 3, .max_batch_tokens = 0, .sharing = kShareAll});
     check_encoder(*engine, model.weights, dtype);
     for (const size_t length : {1, 2, 13, 14, 33, 65, 130, 300}) {
       if (!out_major && length > 33) continue;
@@ -175,8 +176,8 @@ TEST("encoder forms: a head reads the first row or the mean, with the types of a
         RandomEncoder model(small(), true);
         model.add_head(labels, mean, activation, labels == 3);
         check_encoder_weights(model.weights, "model");
-        const auto engine =
-            make_encoder(model.weights, {.dtype = "fp32", .threads = 2, .max_batch_tokens = 0});
+        const auto engine = make_encoder(
+            model.weights, {.dtype = "fp32", .threads = 2, .max_batch_tokens = 0, .sharing = kShareAll});
         CHECK_EQ(engine->info().labels, labels);
         check_encoder(*engine, model.weights, "fp32");
         std::vector<int32_t> ids, types;

@@ -6,9 +6,13 @@
 #include <random>
 #include <vector>
 
+#include "engine/encoder/sharing.hpp"
 #include "model/encoder_weights.hpp"
 
 namespace gteway::test {
+
+// As many threads as are offered, however small a model is and however few processors there are.
+constexpr Sharing kShareAll{.processors = 64, .least_share = 1};
 
 // Owns the numbers its `weights` point to.
 class RandomEncoder {
