@@ -14,7 +14,7 @@ import { askProcess, Helper, startGteway } from './processes.mjs';
 import { hasWrk, loadWithWrk } from './wrk.mjs';
 
 const usage = `npm run bench -- http [options]
-  --seconds N     of each measurement (default 2)
+  --seconds N     of each measurement, whole ones (default 2)
   --rounds N      in turns (default 5)
   --threads N     native threads (default: all ${availableParallelism()} processors)
   --dtype TYPE    (default auto)
@@ -45,7 +45,7 @@ export async function runHttp(args) {
   });
   if (values.help) return console.log(usage);
   const [seconds, rounds, threads] = [values.seconds, values.rounds, values.threads].map(Number);
-  if (!(seconds > 0 && rounds >= 1 && threads >= 1)) throw new RangeError(usage);
+  if (![seconds, rounds, threads].every((value) => Number.isInteger(value) && value > 0)) throw new RangeError(usage);
 
   const model = await benchModel(values.model);
   const texts = countedTexts(model.directory, model.corpus, () => 0).corpus('queries');
