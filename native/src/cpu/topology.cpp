@@ -22,9 +22,10 @@
 namespace gteway::cpu {
 namespace {
 
-namespace fs = std::filesystem;
+// Paths are strings here: libstdc++'s std::filesystem::path dies where operator/ finds no memory (seen with
+// GCC 12), and an engine that is loaded asks for the cores.
 
-std::optional<std::string> first_line(const fs::path& path) {
+std::optional<std::string> first_line(const std::string& path) {
   std::ifstream file(path);
   std::string line;
   if (!std::getline(file, line)) return std::nullopt;
@@ -45,8 +46,8 @@ std::optional<double> ratio(std::optional<double> quota, std::optional<double> p
 }
 
 // Version 2, cpu.max: "150000 100000", or "max 100000" for none.
-std::optional<double> quota_v2(const fs::path& directory) {
-  const auto line = first_line(directory / "cpu.max");
+std::optional<double> quota_v2(const std::string& directory) {
+  const auto line = first_line(directory + "/cpu.max");
   if (!line) return std::nullopt;
   const size_t space = line->find(' ');
   if (space == std::string::npos) return std::nullopt;
@@ -54,9 +55,9 @@ std::optional<double> quota_v2(const fs::path& directory) {
 }
 
 // Version 1: two files; a quota of -1 is none.
-std::optional<double> quota_v1(const fs::path& directory) {
-  const auto quota = first_line(directory / "cpu.cfs_quota_us");
-  const auto period = first_line(directory / "cpu.cfs_period_us");
+std::optional<double> quota_v1(const std::string& directory) {
+  const auto quota = first_line(directory + "/cpu.cfs_quota_us");
+  const auto period = first_line(directory + "/cpu.cfs_period_us");
   if (!quota || !period) return std::nullopt;
   return ratio(number(*quota), number(*period));
 }
@@ -87,8 +88,8 @@ bool lists(std::string_view comma_separated, std::string_view wanted) {
 }
 
 struct Mount {
-  fs::path root;   // the cgroup that is mounted: "/" or, inside a container, the container's own
-  fs::path point;  // where
+  std::string root;   // the cgroup that is mounted: "/" or, inside a container, the container's own
+  std::string point;  // where
   bool v2;
 };
 
@@ -107,28 +108,47 @@ std::optional<Mount> cgroup_mount(const std::string& line) {
 
 // This process's cgroup in the hierarchy: /proc/self/cgroup has a line id:controllers:path for each; version
 // 2's is 0::path.
-std::optional<fs::path> own_cgroup(const fs::path& root, bool v2) {
-  std::ifstream file(root / "proc/self/cgroup");
+std::optional<std::string> own_cgroup(const std::string& root, bool v2) {
+  std::ifstream file(root + "/proc/self/cgroup");
   for (std::string line; std::getline(file, line);) {
     const size_t first = line.find(':'), second = line.find(':', first + 1);
     if (first == std::string::npos || second == std::string::npos) continue;
     const std::string_view controllers = std::string_view(line).substr(first + 1, second - first - 1);
-    if (v2 ? line.starts_with("0::") : lists(controllers, "cpu")) return fs::path(line.substr(second + 1));
+    if (v2 ? line.starts_with("0::") : lists(controllers, "cpu")) return line.substr(second + 1);
   }
   return std::nullopt;
 }
 
-// `cgroup` below the mounted one; empty where it lies elsewhere (a path with .. : the process was moved to a
-// cgroup outside its namespace), which leaves the mounted one itself.
-fs::path below(const fs::path& cgroup, const fs::path& mounted) {
-  const fs::path relative = cgroup.lexically_relative(mounted);
-  const bool climbs = std::find(relative.begin(), relative.end(), "..") != relative.end();
-  return climbs || relative == "." ? fs::path() : relative;
+bool climbs(std::string_view path) {
+  for (size_t begin = 0; begin <= path.size();) {
+    const size_t end = std::min(path.find('/', begin), path.size());
+    if (path.substr(begin, end - begin) == "..") return true;
+    begin = end + 1;
+  }
+  return false;
+}
+
+// `cgroup` below the mounted one, without the slash; empty where it lies elsewhere (a path with .. : the
+// process was moved to a cgroup outside its namespace), which leaves the mounted one itself.
+std::string below(std::string_view cgroup, std::string_view mounted) {
+  while (mounted.ends_with('/')) mounted.remove_suffix(1);
+  if (!cgroup.starts_with(mounted)) return {};
+  cgroup.remove_prefix(mounted.size());
+  if (!cgroup.starts_with('/') || climbs(cgroup)) return {};
+  while (cgroup.starts_with('/')) cgroup.remove_prefix(1);
+  while (cgroup.ends_with('/')) cgroup.remove_suffix(1);
+  return std::string(cgroup);
+}
+
+// "a/b" becomes "a", and "a" becomes "".
+std::string above(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
 
 #if defined(__linux__)
-size_t size_of_cache(const fs::path& directory) {
-  const auto line = first_line(directory / "size");
+size_t size_of_cache(const std::string& directory) {
+  const auto line = first_line(directory + "/size");
   if (!line) return 0;
   const auto value = number(*line);
   if (!value || *value <= 0) return 0;
@@ -145,18 +165,17 @@ size_t sysctl_size(const char* name) {
 
 }  // namespace
 
-std::optional<double> cgroup_cpu_quota(const fs::path& root) {
+std::optional<double> cgroup_cpu_quota(const std::string& root) {
   std::optional<double> smallest;
-  std::ifstream mounts(root / "proc/self/mountinfo");
+  std::ifstream mounts(root + "/proc/self/mountinfo");
   for (std::string line; std::getline(mounts, line);) {
     const auto mount = cgroup_mount(line);
     if (!mount) continue;
     const auto cgroup = own_cgroup(root, mount->v2);
     if (!cgroup) continue;
-    fs::path path = below(*cgroup, mount->root);
-    const fs::path point = root / mount->point.relative_path();
-    for (;; path = path.parent_path()) {
-      const auto quota = mount->v2 ? quota_v2(point / path) : quota_v1(point / path);
+    const std::string point = root + mount->point + '/';
+    for (std::string path = below(*cgroup, mount->root);; path = above(path)) {
+      const auto quota = mount->v2 ? quota_v2(point + path) : quota_v1(point + path);
       if (quota && (!smallest || *quota < *smallest)) smallest = quota;
       if (path.empty()) break;
     }
@@ -207,13 +226,13 @@ size_t usable_cpus() {
   return std::max<size_t>(std::thread::hardware_concurrency(), 1);
 }
 
-size_t usable_cores([[maybe_unused]] const fs::path& root) {
+size_t usable_cores([[maybe_unused]] const std::string& root) {
 #if defined(__linux__)
   std::set<size_t> firsts;
   for (const size_t cpu : allowed_cpus()) {
     // "0,64" or "0-1": those of one core, the lowest first.
-    const auto siblings = first_line(root / "sys/devices/system/cpu" / ("cpu" + std::to_string(cpu)) /
-                                     "topology/thread_siblings_list");
+    const auto siblings = first_line(root + "/sys/devices/system/cpu/cpu" + std::to_string(cpu) +
+                                     "/topology/thread_siblings_list");
     const auto first = siblings ? number(*siblings) : std::nullopt;
     firsts.insert(first && *first >= 0 ? static_cast<size_t>(*first) : cpu);
   }
@@ -231,12 +250,12 @@ size_t default_thread_count() { return threads_for(usable_cpus(), cgroup_cpu_quo
 
 size_t default_core_count() { return threads_for(usable_cores(), cgroup_cpu_quota()); }
 
-CacheSizes cache_sizes([[maybe_unused]] const fs::path& root) {
+CacheSizes cache_sizes([[maybe_unused]] const std::string& root) {
   CacheSizes sizes;
 #if defined(__linux__)
   for (int index = 0; index < 16; ++index) {
-    const fs::path directory = root / "sys/devices/system/cpu/cpu0/cache" / ("index" + std::to_string(index));
-    const auto level = first_line(directory / "level"), type = first_line(directory / "type");
+    const std::string directory = root + "/sys/devices/system/cpu/cpu0/cache/index" + std::to_string(index);
+    const auto level = first_line(directory + "/level"), type = first_line(directory + "/type");
     if (!level || !type) break;
     if (*type == "Instruction") continue;
     if (*level == "1") sizes.l1d = size_of_cache(directory);

@@ -3,8 +3,8 @@
 #pragma once
 
 #include <cstddef>
-#include <filesystem>
 #include <optional>
+#include <string>
 
 namespace gteway::cpu {
 
@@ -22,14 +22,14 @@ size_t usable_cpus();
 size_t default_core_count();
 
 // Cores of which at least one logical CPU is in the calling thread's affinity mask; usable_cpus() where the
-// system does not say which share one. `root` holds sys/devices/system/cpu.
-size_t usable_cores(const std::filesystem::path& root = "/");
+// system does not say which share one. `root`, here and below, stands before absolute paths: tests have a
+// tree of their own.
+size_t usable_cores(const std::string& root = "");
 
 // The CPU time this process may use per unit of time, in CPUs: the smallest quota among its cgroup and all
 // that enclose it, as far as they are visible. Version 1 (cpu.cfs_quota_us / cpu.cfs_period_us) and 2
-// (cpu.max), mounted anywhere. None: no quota, or not Linux. `root` holds proc/self/cgroup,
-// proc/self/mountinfo and the mount points.
-std::optional<double> cgroup_cpu_quota(const std::filesystem::path& root = "/");
+// (cpu.max), mounted anywhere. None: no quota, or not Linux.
+std::optional<double> cgroup_cpu_quota(const std::string& root = "");
 
 // min(cpus, quota rounded up), at least 1. Up: with a quota of 1.5, two threads use all of it (they run 75 ms
 // of each period of 100 and then wait), one thread never uses more than two thirds. Rounding down would give
@@ -41,6 +41,6 @@ size_t threads_for(size_t cpus, std::optional<double> quota) noexcept;
 struct CacheSizes {
   size_t l1d = 0, l2 = 0, l3 = 0;
 };
-CacheSizes cache_sizes(const std::filesystem::path& root = "/");
+CacheSizes cache_sizes(const std::string& root = "");
 
 }  // namespace gteway::cpu

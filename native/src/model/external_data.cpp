@@ -42,9 +42,14 @@ ExternalData::Entry ExternalData::open_now(const std::string& location) const {
   if (!stays_inside(location))
     return {nullptr,
             "lies in an external data file outside of the model's directory, " + in_quotes(location)};
-  const std::u8string path = (as_path(model_path_).parent_path() / as_path(location)).u8string();
+    // Not by path's operator/: libstdc++'s dies where it finds no memory.
+#if defined(_WIN32)
+  const size_t name = model_path_.find_last_of("/\\:") + 1;
+#else
+  const size_t name = model_path_.rfind('/') + 1;
+#endif
   try {
-    return {File::open(std::string(path.begin(), path.end()), stop_), ""};
+    return {File::open(model_path_.substr(0, name) + location, stop_), ""};
   } catch (const Error& error) {
     return {nullptr, std::string("lies in an external data file: ") + error.what()};
   }

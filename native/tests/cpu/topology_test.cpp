@@ -1,6 +1,7 @@
 #include "cpu/topology.hpp"
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 
 #include "test.hpp"
@@ -52,8 +53,8 @@ class FakeRoot {
     return file("sys/fs/cgroup/cpu,cpuacct" + directory + "/cpu.cfs_quota_us", quota + "\n")
         .file("sys/fs/cgroup/cpu,cpuacct" + directory + "/cpu.cfs_period_us", period + "\n");
   }
-  double quota() const { return cgroup_cpu_quota(root_).value_or(-1); }
-  const fs::path& path() const { return root_; }
+  double quota() const { return cgroup_cpu_quota(root_.string()).value_or(-1); }
+  std::string path() const { return root_.string(); }
 
  private:
   fs::path root_;
@@ -175,7 +176,7 @@ TEST("topology: cache sizes are read in bytes, instruction caches left out") {
   CHECK_EQ(sizes.l1d, 48u * 1024);
   CHECK_EQ(sizes.l2, 2u * 1024 * 1024);
   CHECK_EQ(sizes.l3, 32u * 1024 * 1024);
-  CHECK_EQ(cache_sizes(root.path() / "nowhere").l2, 0u);
+  CHECK_EQ(cache_sizes(root.path() + "/nowhere").l2, 0u);
 }
 
 TEST("topology: logical CPUs of one core count once, and each by itself where the system does not say") {
