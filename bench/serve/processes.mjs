@@ -66,10 +66,15 @@ export async function askProcess(file, question) {
 /** A program of this folder in a process of its own, asked one question after the other. */
 export class Helper {
   #child;
+  #ended;
 
   /** @param {string} file */
   constructor(file) {
     this.#child = fork(fileURLToPath(new URL(file, import.meta.url)));
+    this.#ended = once(this.#child, 'exit').then(([code]) => {
+      throw new Error(`a helper of the bench ended with ${code}`);
+    });
+    this.#ended.catch(() => undefined);
   }
 
   /**
@@ -78,12 +83,8 @@ export class Helper {
    */
   async ask(question) {
     const answer = once(this.#child, 'message');
-    const ended = once(this.#child, 'exit').then(([code]) => {
-      throw new Error(`a helper of the bench ended with ${code}`);
-    });
-    ended.catch(() => undefined);
     this.#child.send(question);
-    const [result] = await Promise.race([answer, ended]);
+    const [result] = await Promise.race([answer, this.#ended]);
     return result;
   }
 

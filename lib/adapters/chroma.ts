@@ -6,22 +6,10 @@
 import type { EmbeddingFunction, EmbeddingFunctionSpace } from 'chromadb';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
 import { show } from '../arguments/show.js';
-import type { EmbedOptions } from '../embedding/embed-options.js';
-import {
-  type AdapterEmbedOptions,
-  checkAdapterEmbedOptions,
-  type EmbeddingSource,
-  type HeldSession,
-  holdSession,
-  type OpeningOptions,
-} from './held-model.js';
-import { checkPrompts, embedAs, type PromptOptions } from './prompted.js';
+import type { AdapterEmbedOptions, EmbeddingSource } from './held-model.js';
+import { PromptedModel, type PromptedOptions } from './prompted.js';
 
-export interface GtewayEmbeddingFunctionOptions extends OpeningOptions {
-  /** Of every call. */
-  embed?: AdapterEmbedOptions;
-  prompts?: PromptOptions;
-}
+export type GtewayEmbeddingFunctionOptions = PromptedOptions;
 
 /** What a collection keeps of its function, so that another client makes the same one. */
 export interface GtewayEmbeddingFunctionConfig extends Pick<GtewayEmbeddingFunctionOptions, 'embed' | 'prompts'> {
@@ -40,22 +28,14 @@ export const embeddingFunctionName = 'gteway';
  */
 export class GtewayEmbeddingFunction implements EmbeddingFunction, AsyncDisposable {
   readonly name = embeddingFunctionName;
-  readonly #held: HeldSession;
-  readonly #options: EmbedOptions;
-  readonly #prompts: PromptOptions;
+  readonly #model: PromptedModel;
 
   /**
    * A model given by its name loads in the background and is closed by `close()`; a session given stays its owner's, who
    * closes it. Throws TypeError or RangeError for what can be no embedding model, and for malformed options.
    */
   constructor(model: string | EmbeddingSource, options: GtewayEmbeddingFunctionOptions = {}) {
-    const where = 'new GtewayEmbeddingFunction()';
-    rejectUnknownKeys(options, ['open', 'embed', 'prompts'], where);
-    this.#options = options.embed ?? {};
-    this.#prompts = options.prompts ?? {};
-    checkAdapterEmbedOptions(`${where}: embed`, this.#options);
-    checkPrompts(where, this.#prompts);
-    this.#held = holdSession(where, model, options.open);
+    this.#model = new PromptedModel('new GtewayEmbeddingFunction()', model, options);
   }
 
   /** Called by the client for a collection that was made with such a function. Throws as the constructor does. */
@@ -69,20 +49,21 @@ export class GtewayEmbeddingFunction implements EmbeddingFunction, AsyncDisposab
 
   /** With the prompt of passages. Rejects as `session.embed` does. */
   generate(texts: string[]): Promise<number[][]> {
-    return this.#embed('passage', texts);
+    return this.#model.embed('passage', texts);
   }
 
   /** With the prompt of queries. Rejects as `session.embed` does. */
   generateForQueries(texts: string[]): Promise<number[][]> {
-    return this.#embed('query', texts);
+    return this.#model.embed('query', texts);
   }
 
   /** What decides about the vectors; where and how the model is opened does not. */
   getConfig(): GtewayEmbeddingFunctionConfig & Record<string, unknown> {
+    const { name, options, prompts } = this.#model;
     return {
-      model: this.#held.name,
-      ...(Object.keys(this.#options).length === 0 ? {} : { embed: { ...this.#options } as AdapterEmbedOptions }),
-      ...(Object.keys(this.#prompts).length === 0 ? {} : { prompts: { ...this.#prompts } }),
+      model: name,
+      ...(Object.keys(options).length === 0 ? {} : { embed: { ...options } as AdapterEmbedOptions }),
+      ...(Object.keys(prompts).length === 0 ? {} : { prompts: { ...prompts } }),
     };
   }
 
@@ -93,8 +74,8 @@ export class GtewayEmbeddingFunction implements EmbeddingFunction, AsyncDisposab
   /** Throws Error where the vectors that are there would be another model's. */
   validateConfigUpdate(config: Record<string, unknown>): void {
     const { model } = checkedConfig(config);
-    if (model === this.#held.name) return;
-    throw new Error(`a collection with vectors of ${this.#held.name} cannot go on with ${model}: make another one`);
+    if (model === this.#model.name) return;
+    throw new Error(`a collection with vectors of ${this.#model.name} cannot go on with ${model}: make another one`);
   }
 
   defaultSpace(): EmbeddingFunctionSpace {
@@ -105,14 +86,9 @@ export class GtewayEmbeddingFunction implements EmbeddingFunction, AsyncDisposab
     return ['cosine', 'l2', 'ip'];
   }
 
-  async #embed(role: keyof PromptOptions, texts: readonly string[]): Promise<number[][]> {
-    const embeddings = await embedAs(role, this.#held.model, texts, this.#prompts, this.#options);
-    return Array.from(embeddings, (row) => Array.from(row));
-  }
-
   /** Closes the model, if it was given by its name. */
   async close(): Promise<void> {
-    await this.#held.close();
+    await this.#model.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

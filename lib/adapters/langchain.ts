@@ -7,28 +7,19 @@ import { Document, type DocumentInterface } from '@langchain/core/documents';
 import { Embeddings } from '@langchain/core/embeddings';
 import { BaseDocumentCompressor } from '@langchain/core/retrievers/document_compressors';
 import { rejectUnknownKeys } from '../arguments/known-names.js';
-import type { EmbedOptions } from '../embedding/embed-options.js';
 import type { Reranker } from '../reranker.js';
 import { checkRerankOptions, type RerankOptions } from '../reranking/rerank-options.js';
 import {
-  type AdapterEmbedOptions,
   type AdapterScoreOptions,
-  checkAdapterEmbedOptions,
   checkAdapterScoreOptions,
   type EmbeddingSource,
   type Held,
-  type HeldSession,
   holdReranker,
-  holdSession,
   type OpeningOptions,
 } from './held-model.js';
-import { checkPrompts, embedAs, type PromptOptions } from './prompted.js';
+import { PromptedModel, type PromptedOptions } from './prompted.js';
 
-export interface GtewayEmbeddingsOptions extends OpeningOptions {
-  /** Of every call. */
-  embed?: AdapterEmbedOptions;
-  prompts?: PromptOptions;
-}
+export type GtewayEmbeddingsOptions = PromptedOptions;
 
 export interface GtewayRerankOptions extends OpeningOptions {
   /** Keep only so many documents, the best ones. @default all */
@@ -46,9 +37,7 @@ export interface GtewayRerankOptions extends OpeningOptions {
  * const store = await MemoryVectorStore.fromDocuments(documents, embeddings);
  */
 export class GtewayEmbeddings extends Embeddings implements AsyncDisposable {
-  readonly #held: HeldSession;
-  readonly #options: EmbedOptions;
-  readonly #prompts: PromptOptions;
+  readonly #model: PromptedModel;
 
   /**
    * A model given by its name loads in the background and is closed by `close()`; a session given stays its owner's, who
@@ -56,29 +45,23 @@ export class GtewayEmbeddings extends Embeddings implements AsyncDisposable {
    */
   constructor(model: string | EmbeddingSource, options: GtewayEmbeddingsOptions = {}) {
     super({});
-    const where = 'new GtewayEmbeddings()';
-    rejectUnknownKeys(options, ['open', 'embed', 'prompts'], where);
-    this.#options = options.embed ?? {};
-    this.#prompts = options.prompts ?? {};
-    checkAdapterEmbedOptions(`${where}: embed`, this.#options);
-    checkPrompts(where, this.#prompts);
-    this.#held = holdSession(where, model, options.open);
+    this.#model = new PromptedModel('new GtewayEmbeddings()', model, options);
   }
 
   /** With the prompt of passages. Rejects as `session.embed` does. */
-  async embedDocuments(documents: string[]): Promise<number[][]> {
-    const embeddings = await embedAs('passage', this.#held.model, documents, this.#prompts, this.#options);
-    return Array.from(embeddings, (row) => Array.from(row));
+  embedDocuments(documents: string[]): Promise<number[][]> {
+    return this.#model.embed('passage', documents);
   }
 
   /** With the prompt of queries. Rejects as `session.embed` does. */
   async embedQuery(query: string): Promise<number[]> {
-    return Array.from((await embedAs('query', this.#held.model, [query], this.#prompts, this.#options)).at(0));
+    const [vector = []] = await this.#model.embed('query', [query]);
+    return vector;
   }
 
   /** Closes the model, if it was given by its name. */
   async close(): Promise<void> {
-    await this.#held.close();
+    await this.#model.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -42,11 +42,12 @@ const offsetPositions = new Set(['roberta', 'xlm-roberta', 'camembert', 'mpnet']
  */
 export async function readModelConfig(directory: string): Promise<ModelConfig> {
   const path = join(directory, 'config.json');
-  const kind = await readStaticKind(directory);
+  const { kind, config: raw } = await readKind(directory);
   if (kind === 'sentence-transformers') {
     return { modelType: 'static-embedding', maxTokens: unlimitedTokens, isStatic: true, raw: {} };
   }
-  const raw = await readJsonObject(path);
+  if (raw === undefined) throw new GtewayError('ERR_MODEL_NOT_FOUND', `${path} does not exist`);
+  if (!isObject(raw)) throw new GtewayError('ERR_MODEL_INVALID', `${path}: expected a JSON object`);
   if (kind === 'model2vec') {
     const { hidden_dim: width } = raw;
     return {
@@ -113,8 +114,16 @@ export function scoreActivation({ raw }: ModelConfig): 'sigmoid' | 'none' {
 
 /** Whether a directory holds a static model, and whose rules it follows. */
 export async function readStaticKind(directory: string): Promise<StaticKind | undefined> {
+  return (await readKind(directory)).kind;
+}
+
+/** With the contents that tell it, of files that may be missing. */
+async function readKind(
+  directory: string,
+): Promise<{ kind: StaticKind | undefined; config: unknown; modules: unknown }> {
   const config = await readJsonIfPresent(join(directory, 'config.json'));
-  return staticKind(config, await readJsonIfPresent(join(directory, modulesFile)));
+  const modules = await readJsonIfPresent(join(directory, modulesFile));
+  return { kind: staticKind(config, modules), config, modules };
 }
 
 /** Files of a sentence-transformers model that say how token vectors become one vector. */
@@ -127,12 +136,12 @@ export const poolingFiles = [modulesFile, '1_Pooling/config.json'] as const;
  * would give vectors that look right and are not.
  */
 export async function readPooling(directory: string): Promise<PoolingMode | undefined> {
-  const modules = join(directory, modulesFile);
-  if ((await readStaticKind(directory)) !== undefined) {
-    checkStaticModules(modules, await readJsonIfPresent(modules));
+  const { kind, modules } = await readKind(directory);
+  if (kind !== undefined) {
+    checkStaticModules(join(directory, modulesFile), modules);
     return 'mean';
   }
-  await checkLayers(modules);
+  checkLayers(join(directory, modulesFile), modules);
   // modules.json names this folder too; every published model uses the same one, and a path out of a downloaded file
   // would have to be distrusted.
   const path = join(directory, '1_Pooling', 'config.json');
@@ -156,8 +165,7 @@ export async function readPooling(directory: string): Promise<PoolingMode | unde
 }
 
 /** Throws where `modules.json` puts a layer after the transformer that gteway does not have, such as Dense. */
-async function checkLayers(path: string): Promise<void> {
-  const modules = await readJsonIfPresent(path);
+function checkLayers(path: string, modules: unknown): void {
   if (modules === undefined) return;
   if (!Array.isArray(modules)) throw new GtewayError('ERR_MODEL_INVALID', `${path}: expected a JSON array`);
   for (const module of modules as unknown[]) {
@@ -168,13 +176,6 @@ async function checkLayers(path: string): Promise<void> {
       `${path} asks for a layer after the transformer that gteway does not have: ${type === '' ? show(module) : type}`,
     );
   }
-}
-
-async function readJsonObject(path: string): Promise<Record<string, unknown>> {
-  const value = await readJsonIfPresent(path);
-  if (value === undefined) throw new GtewayError('ERR_MODEL_NOT_FOUND', `${path} does not exist`);
-  if (!isObject(value)) throw new GtewayError('ERR_MODEL_INVALID', `${path}: expected a JSON object`);
-  return value;
 }
 
 /** Undefined where there is no such file. Throws ERR_MODEL_INVALID for one that is no JSON. */

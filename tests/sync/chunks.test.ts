@@ -1,18 +1,16 @@
 /** Long texts in a table of chunks, in a real PostgreSQL: what ties chunks to their row, what replaces them, what is refused. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Session } from '../../lib/index.js';
 import { removeSql } from '../../lib/sync/schema-sql.js';
 import { readStatus } from '../../lib/sync/status.js';
 import { readSyncConfig } from '../../lib/sync/config.js';
 import { checkChunks } from '../../lib/sync/embedding.js';
 import { root } from '../built-library.js';
-import { Cluster, clusterPatience, findPostgres } from './postgres.js';
+import { findPostgres } from './postgres.js';
 import {
   chunked,
-  closeSharedSession,
-  createTable,
   drain,
   expectInStep,
   install,
@@ -20,7 +18,9 @@ import {
   queueOf,
   runBackfill,
   sharedSession,
+  type TableOptions,
   type TestTable,
+  useCluster,
 } from './sync-fixture.js';
 
 const base = { table: 'documents', text: 'body', model: 'm' };
@@ -58,23 +58,10 @@ const postgres = findPostgres();
 const missing = 'missing' in postgres ? postgres.missing : undefined;
 
 describe.skipIf(missing !== undefined)(`chunks${missing === undefined ? '' : ` (skipped: ${missing})`}`, () => {
-  let cluster: Cluster;
-  const tables: TestTable[] = [];
-  const create = async (...[options, ...rest]: Rest): Promise<TestTable> => {
-    const table = await createTable(cluster, { ...chunked, ...options }, ...rest);
-    tables.push(table);
-    return table;
+  const database = useCluster();
+  const create = async (...[options, ...rest]: TableOptions): Promise<TestTable> => {
+    return database.createTable({ ...chunked, ...options }, ...rest);
   };
-  beforeAll(async () => {
-    cluster = await Cluster.start();
-  }, clusterPatience);
-  afterEach(async () => {
-    for (const table of tables.splice(0)) await table.close();
-  });
-  afterAll(async () => {
-    await closeSharedSession();
-    await cluster.close();
-  });
 
   const long = "repeat('a word and another. ', id::int % 7 + 3)";
 
@@ -226,7 +213,7 @@ describe.skipIf(missing !== undefined)(`chunks${missing === undefined ? '' : ` (
   });
 
   test('an index of pgvector, and the search that docs/sync.md shows', async (context) => {
-    if (cluster.withoutVector !== undefined) return context.skip(cluster.withoutVector);
+    if (database.cluster.withoutVector !== undefined) return context.skip(database.cluster.withoutVector);
     const table = await create({}, { vector: true });
     await table.run(
       "INSERT INTO documents VALUES (1, 'wine', repeat('grapes and barrels. ', 9)), (2, 'stars', repeat('a telescope at night. ', 9))",
@@ -252,5 +239,3 @@ describe.skipIf(missing !== undefined)(`chunks${missing === undefined ? '' : ` (
     expect(found[0]?.content).toContain('telescope');
   });
 });
-
-type Rest = Parameters<typeof createTable> extends [unknown, ...infer All] ? All : never;

@@ -3,20 +3,12 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { syncAgeMetric } from '../../lib/sync/metrics.js';
 import { buildLibrary, root } from '../built-library.js';
 import { cli, cliEnvironment, main, runCli, temporaryDirectory } from '../cli/run-cli.js';
-import { Cluster, clusterPatience, findPostgres } from './postgres.js';
-import {
-  closeSharedSession,
-  createTable,
-  expectInStep,
-  model,
-  queueOf,
-  type TestTable,
-  untilTrue,
-} from './sync-fixture.js';
+import { findPostgres } from './postgres.js';
+import { expectInStep, model, queueOf, untilTrue, useCluster } from './sync-fixture.js';
 
 const postgres = findPostgres();
 const missing = 'missing' in postgres ? postgres.missing : undefined;
@@ -84,22 +76,10 @@ test('without the driver, or without a database, it says what to do', async () =
 describe.skipIf(missing !== undefined)(
   `with a database${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
-    let cluster: Cluster;
-    const tables: TestTable[] = [];
-    beforeAll(async () => {
-      cluster = await Cluster.start();
-    }, clusterPatience);
-    afterEach(async () => {
-      for (const table of tables.splice(0)) await table.close();
-    });
-    afterAll(async () => {
-      await closeSharedSession();
-      await cluster.close();
-    });
+    const database = useCluster();
 
     test('init from a file of YAML, backfill, work, status, remove', async () => {
-      const table = await createTable(cluster);
-      tables.push(table);
+      const table = await database.createTable();
       const env = { DATABASE_URL: table.url };
       const other = 'CREATE TABLE notes (id int PRIMARY KEY, note text)';
       await table.run(other);
@@ -140,8 +120,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('chunks from a file, and flags before it: init, backfill, work, status, remove', async () => {
-      const table = await createTable(cluster);
-      tables.push(table);
+      const table = await database.createTable();
       const env = { DATABASE_URL: table.url };
       await table.run('CREATE TABLE notes (id int PRIMARY KEY, note text)');
       await table.run("INSERT INTO notes VALUES (1, repeat('a note. ', 20)), (2, 'another')");
@@ -168,8 +147,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('SIGTERM: what was claimed is written or given back, and metrics tell of it until then', async () => {
-      const table = await createTable(cluster);
-      tables.push(table);
+      const table = await database.createTable();
       await table.run("INSERT INTO documents SELECT i, 'row ' || i FROM generate_series(1, 3000) i");
       const args = ['sync', 'work', '--database', table.url, '--threads', '1', '--batch', '400', '--metrics', '0'];
       const child = spawn(process.execPath, [main, ...args], { env: cliEnvironment() });

@@ -5,7 +5,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { GtewayError } from '../../lib/index.js';
 import type { SyncOptions } from '../../lib/sync/config.js';
 import { openPool } from '../../lib/sync/connection.js';
@@ -18,10 +18,9 @@ import { SyncWorker } from '../../lib/sync/worker.js';
 import { Embeddings } from '../../lib/vectors/embeddings.js';
 import { buildLibrary } from '../built-library.js';
 import { cliEnvironment, main } from '../cli/run-cli.js';
-import { Cluster, clusterPatience, findPostgres } from './postgres.js';
+import { findPostgres } from './postgres.js';
 import {
   chunked,
-  closeSharedSession,
   createTable,
   drain,
   expectInStep,
@@ -32,6 +31,7 @@ import {
   startWorker,
   type TestTable,
   untilTrue,
+  useCluster,
   workerOptions,
 } from './sync-fixture.js';
 
@@ -46,11 +46,9 @@ const title = `faults, with %s${missing === undefined ? '' : ` (skipped: ${missi
 
 describe.skipIf(missing !== undefined).each(forms)(title, (form, formOptions) => {
   const inChunks = form === 'chunks';
-  let cluster: Cluster;
-  const tables: TestTable[] = [];
+  const database = useCluster();
   const create = async (options: Parameters<typeof createTable>[1] = {}): Promise<TestTable> => {
-    const table = await createTable(cluster, { ...formOptions, ...options });
-    tables.push(table);
+    const table = await database.createTable({ ...formOptions, ...options });
     // Every write of a vector leaves a line, whoever makes it.
     await table.run(`CREATE TABLE writes (id bigint, hash bytea, model text);
       CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS
@@ -68,17 +66,7 @@ describe.skipIf(missing !== undefined).each(forms)(title, (form, formOptions) =>
   };
   const isDone = (table: TestTable) => async (): Promise<boolean> => (await queueOf(table)).length === 0;
 
-  beforeAll(async () => {
-    await buildLibrary();
-    cluster = await Cluster.start();
-  }, clusterPatience);
-  afterEach(async () => {
-    for (const table of tables.splice(0)) await table.close();
-  });
-  afterAll(async () => {
-    await closeSharedSession();
-    await cluster.close();
-  });
+  beforeAll(buildLibrary);
 
   /** A worker process; `early`: code that runs before it. */
   function spawnWorker(table: TestTable, args: readonly string[], early = ''): ReturnType<typeof spawn> {
@@ -127,9 +115,9 @@ describe.skipIf(missing !== undefined).each(forms)(title, (form, formOptions) =>
       );
       const run = worker.run();
       await untilTrue('a batch', () => batches > 0);
-      await cluster.stopServer(signal);
+      await database.cluster.stopServer(signal);
       await untilTrue('somebody to notice', () => away > 0);
-      await cluster.startServer();
+      await database.cluster.startServer();
       await untilTrue('the end of the queue', isDone(table));
       worker.stop();
       await run;
@@ -151,7 +139,7 @@ describe.skipIf(missing !== undefined).each(forms)(title, (form, formOptions) =>
         const silent = new Set<Socket>();
         let hasCommitted = false;
         const proxy = createServer((socket) => {
-          const server = connect(cluster.socket);
+          const server = connect(database.cluster.socket);
           for (const [from, to] of [
             [socket, server],
             [server, socket],

@@ -1,6 +1,7 @@
 /** A table that is kept in step, in a database of its own, and what tests ask about it. */
 import { isDeepStrictEqual } from 'node:util';
 import pg from 'pg';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 import { findTarget, type Target } from '../../lib/sync/catalog.js';
 import { readSyncConfig, type SyncOptions } from '../../lib/sync/config.js';
 import { openPool, type Pool } from '../../lib/sync/connection.js';
@@ -8,7 +9,7 @@ import { backfill } from '../../lib/sync/backfill.js';
 import { installSql } from '../../lib/sync/schema-sql.js';
 import { SyncWorker, type WorkerEvents, type WorkerOptions } from '../../lib/sync/worker.js';
 import { Session } from '../../lib/index.js';
-import type { Cluster } from './postgres.js';
+import { Cluster, clusterPatience } from './postgres.js';
 
 export const model = 'gteway-mini';
 
@@ -46,6 +47,42 @@ export async function createTable(
     async close() {
       await user.end();
       await pool.end();
+    },
+  };
+}
+
+/** Arguments of `createTable`, without the cluster. */
+export type TableOptions = Parameters<typeof createTable> extends [unknown, ...infer Rest] ? Rest : never;
+
+/** A cluster for the tests of the block that calls this. The tables that they make in it go after each test. */
+export function useCluster(): {
+  readonly cluster: Cluster;
+  readonly createTable: (...options: TableOptions) => Promise<TestTable>;
+} {
+  let cluster: Cluster | undefined;
+  const started = (): Cluster => {
+    if (cluster === undefined) throw new Error('the cluster starts before the first test');
+    return cluster;
+  };
+  const tables: TestTable[] = [];
+  beforeAll(async () => {
+    cluster = await Cluster.start();
+  }, clusterPatience);
+  afterEach(async () => {
+    for (const table of tables.splice(0)) await table.close();
+  });
+  afterAll(async () => {
+    await closeSharedSession();
+    await cluster?.close();
+  });
+  return {
+    get cluster() {
+      return started();
+    },
+    createTable: async (...options) => {
+      const table = await createTable(started(), ...options);
+      tables.push(table);
+      return table;
     },
   };
 }

@@ -1,20 +1,11 @@
 /** A table kept in step by a worker, in a real PostgreSQL: what is queued, what is written, and what costs nothing. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { removeSql } from '../../lib/sync/schema-sql.js';
 import { readStatus } from '../../lib/sync/status.js';
 import { backfillSql } from '../../lib/sync/backfill.js';
 import { queueSql } from '../../lib/sync/queue-sql.js';
-import { Cluster, clusterPatience, findPostgres } from './postgres.js';
-import {
-  closeSharedSession,
-  createTable,
-  drain,
-  expectInStep,
-  install,
-  queueOf,
-  runBackfill,
-  type TestTable,
-} from './sync-fixture.js';
+import { findPostgres } from './postgres.js';
+import { drain, expectInStep, install, queueOf, runBackfill, useCluster } from './sync-fixture.js';
 
 const postgres = findPostgres();
 const missing = 'missing' in postgres ? postgres.missing : undefined;
@@ -22,23 +13,8 @@ const missing = 'missing' in postgres ? postgres.missing : undefined;
 describe.skipIf(missing !== undefined)(
   `a table in step${missing === undefined ? '' : ` (skipped: ${missing})`}`,
   () => {
-    let cluster: Cluster;
-    const tables: TestTable[] = [];
-    const create = async (...args: Parameters<typeof createTable> extends [unknown, ...infer Rest] ? Rest : never) => {
-      const table = await createTable(cluster, ...args);
-      tables.push(table);
-      return table;
-    };
-    beforeAll(async () => {
-      cluster = await Cluster.start();
-    }, clusterPatience);
-    afterEach(async () => {
-      for (const table of tables.splice(0)) await table.close();
-    });
-    afterAll(async () => {
-      await closeSharedSession();
-      await cluster.close();
-    });
+    const database = useCluster();
+    const create = database.createTable;
 
     test('inserts, updates, deletes and new keys end with the vector of each row’s text', async () => {
       const table = await create();
@@ -154,7 +130,7 @@ describe.skipIf(missing !== undefined)(
     });
 
     test('vector, halfvec and an index of pgvector, and another schema than public', async (context) => {
-      if (cluster.withoutVector !== undefined) return context.skip(cluster.withoutVector);
+      if (database.cluster.withoutVector !== undefined) return context.skip(database.cluster.withoutVector);
       for (const type of ['vector', 'halfvec'] as const) {
         const table = await create({ type }, { vector: true });
         await table.run("INSERT INTO documents SELECT i, 'row ' || i FROM generate_series(1, 50) i");
